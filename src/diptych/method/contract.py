@@ -1,0 +1,83 @@
+"""The contract of a trained model: everything it silently assumes, written down where the weights are.
+
+Weights travel; code, settings and habits do not. So what a model was trained for stands in the header of its
+safetensors file, and a session that would use it otherwise says which line differs and how to fix it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from dataclasses import dataclass
+from typing import Literal
+
+from diptych.method.incontext import Empty, LossRegion
+
+HEADER_KEY = "diptych.contract"
+"""Name of the entry in a safetensors header that holds the contract as JSON."""
+
+CONTRACT_VERSION = 1
+
+Layout = Literal["full", "cached", "temporal"]
+"""How the two panels share the network.
+
+``full``: as the paper, everything attends to everything and is noised together. ``cached``: motion and reference are
+clean tokens that attend only to themselves. ``temporal``: the motion is joined in time (the paper's ablation).
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contract:
+    """What a trained model or adapter assumes.
+
+    Attributes:
+        backbone: name of the backbone it was trained on.
+        motion: what the motion panel showed: raw footage or drawn skeletons. Training alone knows; nothing at
+            inference branches on it, it only lets a session warn that it is fed the other kind.
+        layout: how the panels share the network.
+        empty: how emptiness is marked.
+        mask_rule: a latent cell is given only if all its frames are.
+        lead_in: canvas frames of the lead-in, 1 + 4k.
+        history: finished frames that a continuing window is given, 4k.
+        window_frames: canvas frames of a window, 1 + 4k.
+        panel_area: pixels of one panel's picture, about.
+        panel_multiple: panel sides are multiples of this many pixels.
+        fps: lowest and highest frame rate of the drivers it was trained on.
+        sigma_shift: shift of the sigma schedule it is sampled with.
+        loss_region: where its loss was taken.
+        text: whether it was trained with prompts.
+        rank: LoRA rank, or None where the whole network was trained.
+        targets: regular expression of the adapted layers, or None.
+        version: of this description.
+    """
+
+    backbone: str
+    motion: Literal["rgb", "pose"]
+    layout: Layout
+    empty: Empty
+    mask_rule: Literal["all-frames"]
+    lead_in: int
+    history: int
+    window_frames: int
+    panel_area: int
+    panel_multiple: int
+    fps: tuple[float, float]
+    sigma_shift: float
+    loss_region: LossRegion
+    text: bool
+    rank: int | None = None
+    targets: str | None = None
+    version: int = CONTRACT_VERSION
+
+    def to_json(self) -> str:
+        """One line of JSON with sorted keys, for the header."""
+        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+
+
+def mismatches(contract: Contract, required: Contract) -> list[str]:
+    """What keeps a model of one contract from serving where another is required, a sentence part for each field."""
+    return [
+        f"{field.name} is {getattr(contract, field.name)!r} where {getattr(required, field.name)!r} is needed"
+        for field in dataclasses.fields(Contract)
+        if getattr(contract, field.name) != getattr(required, field.name)
+    ]
