@@ -1,0 +1,136 @@
+"""What each command asks of its recipe: plain frozen data, filled by the command line or by hand.
+
+Nothing here imports more than the standard library, so that reading the command line costs nothing. ``None`` means
+"the recipe decides", never "off".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+LeadIn = Literal["cut", "keep"]
+MiniSize = Literal["tiny", "cpu", "gpu"]
+MiniStage = Literal["all", "vae", "cache", "denoiser"]
+
+
+@dataclass(frozen=True)
+class AnimateOptions:
+    """One picture performs the motion of one video.
+
+    Attributes:
+        reference: picture of the character.
+        driving: video whose motion is wanted.
+        output: mp4 file to write.
+        preview: mp4 file that shows reference, driving video and result side by side, enlarged for people.
+        prompt: what is to be seen; an empty string is a prompt too.
+        seed: of the noise.
+        steps: denoising steps, >= 1.
+        guidance_scale: how strongly the prompt is followed; 1 is no guidance.
+        lead_in: whether the passage from the reference's pose to the driver's first is cut from the result.
+        size: pixels of the result, (width, height), or its longer side.
+        model: name of a bundled model, or a folder that holds one.
+        threads: CPU threads, >= 1.
+        dry_run: say what would be done, and stop.
+        quiet: no progress on the terminal.
+    """
+
+    reference: Path
+    driving: Path
+    output: Path
+    preview: Path | None = None
+    prompt: str | None = None
+    seed: int = 0
+    steps: int | None = None
+    guidance_scale: float | None = None
+    lead_in: LeadIn = "cut"
+    size: tuple[int, int] | int | None = None
+    model: str = "mini"
+    threads: int | None = None
+    dry_run: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class TrainMiniOptions:
+    """The whole training of the mini, from nothing, or one stage of it.
+
+    Attributes:
+        size: the one dial: seconds for tests, hours on a CPU, or a GPU.
+        output: folder of checkpoints, caches and logs; a started one is resumed.
+        stage: one stage alone, or all in order.
+        seed: of everything drawn at random.
+        minutes: stop (resumably) after so many minutes of training, > 0.
+        threads: CPU threads, >= 1.
+        overrides: settings by name, as (key, value) in the order given; unknown keys are the recipe's to refuse.
+        dry_run: print the resolved settings and the plan, and stop.
+    """
+
+    size: MiniSize = "cpu"
+    output: Path | None = None
+    stage: MiniStage = "all"
+    seed: int = 0
+    minutes: float | None = None
+    threads: int | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
+class BenchPuppetsOptions:
+    """A model measured on the frozen puppet suite.
+
+    Attributes:
+        json: file for the figures.
+        sheet: picture of the best, middle and worst pairs.
+        suite: name of a frozen suite.
+        model: name of a bundled model, or a folder that holds one.
+        steps: denoising steps, >= 1.
+        pairs: measure only the first so many pairs, >= 1.
+    """
+
+    json: Path | None = None
+    sheet: Path | None = None
+    suite: str | None = None
+    model: str = "mini"
+    steps: int | None = None
+    pairs: int | None = None
+
+
+@dataclass(frozen=True)
+class PuppetsSheetOptions:
+    """A contact sheet of the made-up world.
+
+    Attributes:
+        output: picture to write.
+        seed: of the puppets shown.
+        rows: puppets down the sheet, >= 1.
+        split: show the identities kept for measuring apart from those for training.
+    """
+
+    output: Path = Path("puppets.png")
+    seed: int = 0
+    rows: int | None = None
+    split: bool = False
+
+
+@dataclass(frozen=True)
+class PuppetsRenderOptions:
+    """Clips of the made-up world with their manifest.
+
+    Attributes:
+        output: folder to write.
+        count: clips, >= 1.
+        seed: of the first clip.
+        fps: frames per second, >= 1.
+        frames: frames a clip, >= 1.
+        size: pixels of a frame's side, >= 1.
+    """
+
+    output: Path
+    count: int = 8
+    seed: int = 0
+    fps: int | None = None
+    frames: int | None = None
+    size: int | None = None
