@@ -1,0 +1,174 @@
+"""A mini on disk: two safetensors files whose headers say what they are.
+
+    vae.safetensors        weights of the VAE, the latents' mean and standard deviation
+    denoiser.safetensors   weights of transformer and text encoder, and the contract
+
+Files from outside are untrusted: safetensors only, sizes bounded before anything is read, headers parsed strictly.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from torch import Tensor, nn
+
+from diptych.files import replacing
+from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract
+from diptych.models.mini import (
+    Denoiser,
+    DenoiserConfig,
+    LatentScale,
+    MiniBackbone,
+    VaeConfig,
+    build_vae,
+    contract,
+)
+from diptych.types import InputError
+
+SHIPPED = Path(__file__).parent / "weights" / "mini"
+"""The mini inside the package."""
+
+_CONFIG, _NOTES = "diptych.config", "diptych.notes"
+_LARGEST_FILE = 16 << 30
+_LARGEST_NOTES = 1 << 20
+
+T = TypeVar("T")
+
+
+def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
+    """Loads a mini with VAE and denoiser, in evaluation mode.
+
+    Args:
+        folder: holds ``vae.safetensors`` and ``denoiser.safetensors``.
+        device: where to.
+
+    Raises:
+        InputError: if a file is missing, damaged, not safetensors, or speaks of another kind of model.
+    """
+    backbone = load_vae(folder, device)
+    path = _present(folder / "denoiser.safetensors")
+    tensors, header = _read(path)
+    denoiser = Denoiser(_parse(DenoiserConfig, header.get(_CONFIG), path))
+    _fill(denoiser, tensors, path)
+    agreed = _parse(Contract, header.get(HEADER_KEY), path)
+    if agreed.backbone != "mini" or agreed.version != CONTRACT_VERSION:
+        raise InputError(
+            f"{path} was trained for {agreed.backbone!r} under contract version {agreed.version}, not for the mini "
+            f"under version {CONTRACT_VERSION}; load it with the backbone and release it belongs to."
+        )
+    return dataclasses.replace(
+        backbone,
+        denoiser=denoiser.to(device).eval(),
+        contract=agreed,
+        notes={**backbone.notes, **_notes(header, path)},
+    )
+
+
+def load_vae(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
+    """Loads only the VAE of a mini: enough to encode canvases and to measure its ceiling.
+
+    Raises:
+        InputError: as :func:`load_mini`.
+    """
+    path = _present(folder / "vae.safetensors")
+    tensors, header = _read(path)
+    try:
+        scale = LatentScale(tensors.pop("latents.mean").float(), tensors.pop("latents.std").float())
+    except KeyError as missing:
+        raise InputError(
+            f"{path} is not the VAE of a mini (it lacks {missing}); point --model at a mini's folder."
+        ) from None
+    vae = build_vae(_parse(VaeConfig, header.get(_CONFIG), path))
+    _fill(vae, tensors, path)
+    return MiniBackbone(vae.to(device).eval(), None, scale, contract(), _notes(header, path))
+
+
+def save_vae(path: Path, vae: nn.Module, config: VaeConfig, scale: LatentScale, notes: dict[str, Any]) -> None:
+    """Writes a VAE with the statistics of its latents, weights in half precision."""
+    tensors = {**_half(vae.state_dict()), "latents.mean": scale.mean.float(), "latents.std": scale.std.float()}
+    _write(path, tensors, {_CONFIG: _json(config), _NOTES: json.dumps(notes)})
+
+
+def save_denoiser(
+    path: Path, denoiser: nn.Module, config: DenoiserConfig, agreed: Contract, notes: dict[str, Any]
+) -> None:
+    """Writes a denoiser with its contract, weights in half precision."""
+    header = {_CONFIG: _json(config), HEADER_KEY: agreed.to_json(), _NOTES: json.dumps(notes)}
+    _write(path, _half(denoiser.state_dict()), header)
+
+
+def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().cpu().to(torch.float16).contiguous() for name, value in state.items()}
+
+
+def _json(config: Any) -> str:
+    return json.dumps(dataclasses.asdict(config))
+
+
+def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
+    from safetensors.torch import save_file
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(path) as draft:
+        save_file(tensors, draft, metadata=header)
+
+
+def _present(path: Path) -> Path:
+    if not path.is_file():
+        raise InputError(f"{path} is missing; point --model at a folder with a mini's safetensors files.")
+    return path
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    from safetensors import SafetensorError, safe_open
+
+    if path.stat().st_size > _LARGEST_FILE:
+        raise InputError(f"{path} is larger than any mini; point --model at a mini's folder.")
+    try:
+        with safe_open(path, "pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise InputError(f"{path} is not a readable safetensors file ({error}); fetch or train it again.") from None
+
+
+def _parse(kind: type[T], text: str | None, path: Path) -> T:
+    """Strict JSON to a frozen dataclass: unknown keys and wrong types are refused."""
+    if text is None:
+        raise InputError(f"{path} does not say what it is (no {kind.__name__} in its header); it was not made here.")
+    strict: Any = type(kind.__name__, (kind,), {"__pydantic_config__": ConfigDict(extra="forbid")})
+    try:
+        parsed: Any = TypeAdapter(strict).validate_json(text)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its header"
+        raise InputError(
+            f"{path} has a header that cannot be used ({where}: {first['msg']}); fetch it again."
+        ) from None
+    return kind(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)})  # type: ignore[arg-type]
+
+
+def _notes(header: dict[str, str], path: Path) -> dict[str, Any]:
+    text = header.get(_NOTES, "{}")
+    try:
+        notes = json.loads(text) if len(text) <= _LARGEST_NOTES else None
+    except json.JSONDecodeError:
+        notes = None
+    if not isinstance(notes, dict):
+        raise InputError(f"{path} has notes that cannot be read; fetch it again.")
+    return {f"{path.stem}": notes}
+
+
+def _fill(module: nn.Module, tensors: dict[str, Tensor], path: Path) -> None:
+    expected = module.state_dict()
+    wrong = [n for n, value in expected.items() if n not in tensors or tensors[n].shape != value.shape]
+    wrong += [n for n in tensors if n not in expected]
+    if wrong:
+        raise InputError(
+            f"{path} does not fit the model it names ({wrong[0]} and {len(wrong) - 1} more); fetch it again."
+        )
+    module.load_state_dict(tensors)

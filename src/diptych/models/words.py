@@ -1,0 +1,46 @@
+"""The mini's text encoder: words to vectors by hashing, so that there is no vocabulary to ship or to miss."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+def tokens(prompts: Sequence[str], length: int, buckets: int) -> Tensor:
+    """Hashes the words of each prompt; 0 fills the rest and is all there is of an empty prompt.
+
+    Args:
+        prompts: English text.
+        length: tokens kept of each.
+        buckets: size of the table; words fall on 1 .. buckets - 1.
+
+    Returns:
+        int64, ``(b, length)``.
+    """
+    rows = torch.zeros(len(prompts), length, dtype=torch.int64)
+    for row, prompt in zip(rows, prompts, strict=True):
+        words = _WORD.findall(prompt.lower())[:length]
+        for i, word in enumerate(words):
+            row[i] = 1 + zlib.crc32(word.encode()) % (buckets - 1)
+    return rows
+
+
+class WordEncoder(nn.Module):
+    """Embeds hashed words and their places. Trained together with the denoiser, which has the text's own layers."""
+
+    def __init__(self, width: int, length: int, buckets: int) -> None:
+        super().__init__()
+        self.length = length
+        self.buckets = buckets
+        self.word = nn.Embedding(buckets, width)
+        self.place = nn.Parameter(torch.zeros(length, width))
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """Features of token rows: int64 ``(b, length)`` to ``(b, length, width)``."""
+        return self.word(rows) + self.place

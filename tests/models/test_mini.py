@@ -1,0 +1,138 @@
+"""The mini behind the protocol: shapes, batches, round trips to disk, refusals."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from diptych.method import incontext as ic
+from diptych.models import store
+from diptych.models.mini import (
+    FACTS,
+    Denoiser,
+    DenoiserConfig,
+    LatentScale,
+    MiniBackbone,
+    VaeConfig,
+    build_vae,
+    contract,
+)
+from diptych.models.words import tokens
+from diptych.types import InputError
+
+VAE = VaeConfig(channels=(8, 8, 16, 16, 64))
+DENOISER = DenoiserConfig(heads=2, blocks=1, text_width=8, text_length=6, text_buckets=64)
+
+
+@pytest.fixture(scope="module")
+def mini():
+    torch.manual_seed(0)
+    scale = LatentScale(torch.linspace(-1, 1, 32), torch.linspace(0.5, 2, 32))
+    return MiniBackbone(build_vae(VAE).eval(), Denoiser(DENOISER).eval(), scale, contract())
+
+
+@pytest.fixture
+def folder(mini, tmp_path):
+    store.save_vae(tmp_path / "vae.safetensors", mini.vae, VAE, mini.scale, {"steps": 1})
+    store.save_denoiser(tmp_path / "denoiser.safetensors", mini.denoiser, DENOISER, mini.contract, {"steps": 2})
+    return tmp_path
+
+
+def canvas(batch=1, seed=0):
+    return torch.rand(batch, 3, 9, 32, 64, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+@torch.no_grad()
+def test_canvas_to_latents_and_panel_back_to_pixels(mini):
+    latents = mini.encode_canvas(canvas(2))
+    assert latents.shape == (2, FACTS.latent_channels, 3, 2, 4)
+    pixels = mini.decode(ic.output_latents(latents))
+    assert pixels.shape == (2, 3, 9, 32, 32)
+    assert pixels.abs().max() <= 1
+
+
+@torch.no_grad()
+def test_a_batch_is_encoded_as_its_clips_are(mini):
+    """The library's own attention mask broke here: batches above one did not broadcast."""
+    both = canvas(2)
+    alone = torch.cat([mini.encode_canvas(both[:1]), mini.encode_canvas(both[1:])])
+    assert torch.allclose(mini.encode_canvas(both), alone, atol=1e-4)
+
+
+@torch.no_grad()
+def test_the_vae_is_causal_in_time(mini):
+    changed = canvas()
+    changed[:, :, 5:] = 0
+    before, after = mini.encode_canvas(canvas()), mini.encode_canvas(changed)
+    assert torch.allclose(before[:, :, :2], after[:, :, :2], atol=1e-5)
+    assert not torch.allclose(before[:, :, 2], after[:, :, 2], atol=1e-2)
+
+
+@torch.no_grad()
+def test_denoising_hears_noise_level_and_text(mini):
+    x = torch.randn(2, 65, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+    text = mini.encode_text(["a dog runs", ""])
+    v = mini.denoise(x, torch.tensor([0.3, 0.3]), text)
+    assert v.shape == (2, 32, 3, 2, 4)
+    assert not torch.allclose(v, mini.denoise(x, torch.tensor([0.9, 0.9]), text))
+    assert not torch.allclose(v[:1], mini.denoise(x[:1], torch.tensor([0.3]), text[1:]))
+
+
+def test_scale_round_trip(mini):
+    latents = torch.randn(2, 32, 3, 2, 4)
+    assert torch.allclose(mini.scale.restore(mini.scale.normalise(latents)), latents, atol=1e-5)
+
+
+def test_words_are_hashed_the_same_way_everywhere():
+    rows = tokens(["A dog, a DOG!", ""], length=6, buckets=64)
+    assert rows[0, 0] == rows[0, 2]
+    assert rows[0, 1] == rows[0, 3]
+    assert rows[0, 4:].tolist() == [0, 0]
+    assert rows[1].tolist() == [0] * 6
+    assert tokens(["dog"], 1, 1 << 20).item() == 803216
+
+
+@torch.no_grad()
+def test_saved_and_loaded_predicts_the_same_up_to_half_precision(mini, folder):
+    back = store.load_mini(folder)
+    assert back.contract == mini.contract
+    assert back.notes == {"vae": {"steps": 1}, "denoiser": {"steps": 2}}
+    assert torch.allclose(back.encode_canvas(canvas()), mini.encode_canvas(canvas()), atol=2e-2)
+    x, sigma, text = torch.randn(1, 65, 3, 2, 4), torch.tensor([0.5]), mini.encode_text(["a cat jumps"])
+    assert torch.allclose(back.denoise(x, sigma, text), mini.denoise(x, sigma, text), atol=2e-2)
+
+
+def rewrite(path, **header):
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as file:
+        old = file.metadata()
+    save_file(load_file(path), path, metadata={**old, **header})
+
+
+@pytest.mark.parametrize(
+    ("damage", "says"),
+    [
+        (lambda f: (f / "denoiser.safetensors").unlink(), "is missing"),
+        (lambda f: (f / "vae.safetensors").write_bytes(b""), "not a readable safetensors"),
+        (lambda f: (f / "vae.safetensors").write_bytes(b"\x80\x04K\x01."), "not a readable safetensors"),
+        (lambda f: (f / "denoiser.safetensors").write_bytes((f / "vae.safetensors").read_bytes()), "header|say"),
+        (lambda f: rewrite(f / "denoiser.safetensors", **{"diptych.config": '{"heads": 4}'}), "does not fit"),
+        (lambda f: rewrite(f / "denoiser.safetensors", **{"diptych.config": '{"legs": 4}'}), "legs"),
+        (lambda f: rewrite(f / "denoiser.safetensors", **{"diptych.notes": "[]"}), "notes"),
+        (
+            lambda f: rewrite(
+                f / "denoiser.safetensors",
+                **{"diptych.contract": json.dumps({**json.loads(contract().to_json()), "backbone": "wan"})},
+            ),
+            "wan",
+        ),
+    ],
+)
+def test_what_is_not_a_mini_is_refused_in_one_sentence(folder, damage, says):
+    damage(folder)
+    with pytest.raises(InputError, match=says) as caught:
+        store.load_mini(folder)
+    assert str(folder) in str(caught.value)
+    assert "\n" not in str(caught.value)
