@@ -152,7 +152,7 @@ def test_output_loss_ignores_the_motion_panel_and_canvas_loss_does_not():
     history_cells=st.integers(1, 1),
 )
 def test_windows_answer_every_driver_frame_once_and_in_order(motion_frames, cells, lead_cells, history_cells):
-    plan = ic.spans(motion_frames, frames=1 + 4 * cells, lead_in=1 + 4 * lead_cells, history=4 * history_cells)
+    plan = ic.WindowPlan(1 + 4 * cells, 1 + 4 * lead_cells, 4 * history_cells).spans(motion_frames)
     answered = [i for span in plan for i in range(span.new_start, span.new_stop)]
     assert answered == list(range(motion_frames))
     for span in plan:
@@ -174,7 +174,8 @@ def test_windows_answer_every_driver_frame_once_and_in_order(motion_frames, cell
         lambda: ic.continuation(17, 3),
         lambda: ic.continuation(17, 16),
         lambda: ic.continuation(17, 0),
-        lambda: ic.spans(0, 17, 5, 4),
+        lambda: ic.WindowPlan(17, 5, 4).spans(0),
+        lambda: ic.WindowPlan(13, 9, 8),
         lambda: ic.motion_panel(torch.zeros(1, 3, 13, 4, 4), ic.opening(17, 5)),
         lambda: ic.target_canvas(torch.zeros(1, 3, 16, 4, 4), torch.zeros(1, 3, 4, 4, 4), ic.opening(17, 5)),
     ],

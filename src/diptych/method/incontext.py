@@ -21,7 +21,7 @@ A window that continues a video has no lead-in; it is given the tail of what was
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -118,28 +118,59 @@ def _on_cell_border(what: str, frames: int, stride: int) -> None:
         raise ValueError(f"{what} must lie on a latent border, 1 + {stride}k frames; {frames} does not")
 
 
-def spans(motion_frames: int, frames: int, lead_in: int, history: int, stride: int = 4) -> list[Span]:
-    """Cuts a driver of any length into windows that together answer every frame of it exactly once.
+@dataclass(frozen=True)
+class WindowPlan:
+    """How a driver of any length is cut into windows that together answer every frame of it exactly once.
 
-    Args:
-        motion_frames: length of the driver, at least 1.
-        frames: canvas frames of a window.
-        lead_in: canvas frames of the opening window's lead-in.
+    Window 0 opens with a lead-in, every later one continues from the history; so a window follows from its index
+    alone, and a stream can be cut without knowing where it ends.
+
+    Attributes:
+        frames: canvas frames of every window.
+        lead_in: canvas frames of the opening's lead-in.
         history: finished frames that each later window is given.
         stride: temporal stride of the latents.
+
+    Raises:
+        ValueError: if a border would fall inside a latent cell, a window would make nothing new, or the opening makes
+            fewer frames than the history needs.
     """
-    if motion_frames < 1:
-        raise ValueError("a driver has at least one frame")
-    first = opening(frames, lead_in, stride)
-    result = [Span(first, 0, 0, min(first.new_frames, motion_frames))]
-    if result[-1].new_stop < first.new_frames or result[-1].new_stop == motion_frames:
+
+    frames: int
+    lead_in: int
+    history: int
+    stride: int = 4
+
+    def __post_init__(self) -> None:
+        if self.history > self.opening.new_frames:
+            raise ValueError(
+                f"the opening makes {self.opening.new_frames} frames, fewer than a history of {self.history}"
+            )
+        continuation(self.frames, self.history, self.stride)
+
+    @property
+    def opening(self) -> Window:
+        """The window of index 0."""
+        return opening(self.frames, self.lead_in, self.stride)
+
+    def span(self, index: int) -> Span:
+        """The window of the given index and the driver frames it covers, were the driver endless."""
+        first = self.opening
+        if index == 0:
+            return Span(first, 0, 0, first.new_frames)
+        window = continuation(self.frames, self.history, self.stride)
+        start = first.new_frames + (index - 1) * window.new_frames
+        return Span(window, start - self.history, start, start + window.new_frames)
+
+    def spans(self, motion_frames: int) -> list[Span]:
+        """All windows of a driver of known length, the last one cut at its end."""
+        if motion_frames < 1:
+            raise ValueError("a driver has at least one frame")
+        result: list[Span] = []
+        while not result or result[-1].new_stop < motion_frames:
+            result.append(self.span(len(result)))
+        result[-1] = replace(result[-1], new_stop=motion_frames)
         return result
-    if history > first.new_frames:
-        raise ValueError(f"the first window makes {first.new_frames} frames, fewer than the history of {history}")
-    following = continuation(frames, history, stride)
-    while (done := result[-1].new_stop) < motion_frames:
-        result.append(Span(following, done - history, done, min(done + following.new_frames, motion_frames)))
-    return result
 
 
 # ---------------------------------------------------------------------------------------------------------------
