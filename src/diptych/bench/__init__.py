@@ -1,1 +1,1 @@
-
+"""The benchmark: suites with exact truth, measures, baselines, reports."""
