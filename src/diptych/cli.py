@@ -401,3 +401,7 @@ def _setting(text: str) -> tuple[str, str]:
     if not key or not equals:
         raise argparse.ArgumentTypeError(f"{text!r} is not KEY=VALUE")
     return key, value
+
+
+if __name__ == "__main__":
+    sys.exit(main())
