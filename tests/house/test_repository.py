@@ -50,7 +50,7 @@ def test_every_file_has_a_name_that_says_something() -> None:
 
 @pytest.mark.parametrize("pattern", PLACES + HOSTS)
 def test_no_file_names_a_machine_or_a_registry(pattern: str) -> None:
-    # A path begins where no name goes on: "the/work/of" is prose, "/work/" a place.
+    # A path begins where no name goes on: "src/home/" is a folder of ours.
     wanted = re.compile((r"(?<![\w.$}])" if pattern.startswith("/") else "") + re.escape(pattern))
     assert not [f"{file.relative_to(ROOT)}" for file in tracked() if wanted.search(text_of(file))]
 

@@ -1,0 +1,227 @@
+"""The command line: what is asked reaches the recipe as it was asked, and failures come out as one sentence."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+from diptych import cli
+from diptych.options import (
+    AnimateOptions,
+    BenchPuppetsOptions,
+    PuppetsRenderOptions,
+    PuppetsSheetOptions,
+    TrainMiniOptions,
+)
+from diptych.types import InputError
+
+RECIPES = {
+    "animate_files": AnimateOptions,
+    "train_mini": TrainMiniOptions,
+    "bench_puppets": BenchPuppetsOptions,
+    "puppets_sheet": PuppetsSheetOptions,
+    "puppets_render": PuppetsRenderOptions,
+    "puppets_verify": None,
+}
+
+
+class Asked(list[tuple[str, Any]]):
+    """Calls of recipes, in order, as (name, options); raises ``failure`` in each if there is one."""
+
+    failure: BaseException | None = None
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
+    calls = Asked()
+    recipes = ModuleType("diptych.recipes")
+
+    def recipe(name: str) -> Any:
+        def run(*options: Any) -> None:
+            calls.append((name, *options))
+            if calls.failure is not None:
+                raise calls.failure
+
+        return run
+
+    for name in RECIPES:
+        setattr(recipes, name, recipe(name))
+    monkeypatch.setitem(sys.modules, "diptych.recipes", recipes)
+    monkeypatch.setattr("diptych.recipes", recipes, raising=False)
+    return calls
+
+
+MOST = [
+    (
+        "animate cup.png dance.mp4 -o out.mp4 --preview p.mp4 --prompt cup --seed 7 --steps 9 --guidance-scale 2.5 "
+        "--lead-in keep --size 320x240 --model folder --threads 2 --dry-run --quiet",
+        "animate_files",
+        AnimateOptions(
+            reference=Path("cup.png"),
+            driving=Path("dance.mp4"),
+            output=Path("out.mp4"),
+            preview=Path("p.mp4"),
+            prompt="cup",
+            seed=7,
+            steps=9,
+            guidance_scale=2.5,
+            lead_in="keep",
+            size=(320, 240),
+            model="folder",
+            threads=2,
+            dry_run=True,
+            quiet=True,
+        ),
+    ),
+    (
+        "train mini --size tiny -o run --stage vae --seed 3 --minutes 1.5 --threads 1 --set a=1 b.c=x=y --set d= "
+        "--dry-run",
+        "train_mini",
+        TrainMiniOptions(
+            size="tiny",
+            output=Path("run"),
+            stage="vae",
+            seed=3,
+            minutes=1.5,
+            threads=1,
+            overrides=(("a", "1"), ("b.c", "x=y"), ("d", "")),
+            dry_run=True,
+        ),
+    ),
+    (
+        "bench puppets --json f.json --sheet s.png --suite first --model folder --steps 4 --pairs 8",
+        "bench_puppets",
+        BenchPuppetsOptions(json=Path("f.json"), sheet=Path("s.png"), suite="first", model="folder", steps=4, pairs=8),
+    ),
+    (
+        "puppets sheet -o s.png --seed 5 --rows 3 --split",
+        "puppets_sheet",
+        PuppetsSheetOptions(output=Path("s.png"), seed=5, rows=3, split=True),
+    ),
+    (
+        "puppets render -o clips --count 2 --seed 5 --fps 12 --frames 17 --size 96",
+        "puppets_render",
+        PuppetsRenderOptions(output=Path("clips"), count=2, seed=5, fps=12, frames=17, size=96),
+    ),
+]
+
+LEAST = [
+    ("animate a b -o c", "animate_files", AnimateOptions(Path("a"), Path("b"), Path("c"))),
+    ("train mini", "train_mini", TrainMiniOptions()),
+    ("bench puppets", "bench_puppets", BenchPuppetsOptions()),
+    ("puppets sheet", "puppets_sheet", PuppetsSheetOptions()),
+    ("puppets render -o d", "puppets_render", PuppetsRenderOptions(Path("d"))),
+]
+
+
+@pytest.mark.parametrize(("line", "recipe", "options"), MOST + LEAST)
+def test_what_is_asked_reaches_the_recipe(asked: Asked, line: str, recipe: str, options: object) -> None:
+    assert cli.main(line.split()) == 0
+    assert asked == [(recipe, options)]
+
+
+@pytest.mark.parametrize(("line", "recipe", "options"), MOST)
+def test_every_field_of_the_options_can_be_set_from_the_command_line(line: str, recipe: str, options: Any) -> None:
+    plain = next(least for _, name, least in LEAST if name == recipe)
+    untouched = [f.name for f in fields(options) if getattr(options, f.name) == getattr(plain, f.name)]
+    assert untouched == []
+
+
+def test_a_recipe_without_options_is_called_without(asked: Asked) -> None:
+    assert cli.main(["puppets", "verify"]) == 0
+    assert asked == [("puppets_verify",)]
+
+
+def test_one_size_is_one_number(asked: Asked) -> None:
+    cli.main(["animate", "a", "b", "-o", "c", "--size", "512"])
+    assert asked[0][1].size == 512
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("", "required: COMMAND"),
+        ("animte a b -o c", "did you mean animate?"),
+        ("train minni", "did you mean mini?"),
+        ("animate a b", "required: -o/--output"),
+        ("animate a b -o c --sedd 3", "did you mean --seed?"),
+        ("animate a b -o c --guidance_scale=3", "did you mean --guidance-scale?"),
+        ("animate a b -o c --see 3", "did you mean --seed?"),  # no abbreviations
+        ("train mini --dryrun", "did you mean --dry-run?"),
+        ("animate a b -o c d", "unknown: d"),
+        ("animate a b -o c --lead-in kep", "did you mean keep?"),
+        ("animate a b -o c --seed -1", "'-1' is not a whole number from 0 up"),
+        ("animate a b -o c --steps 0", "'0' is not a whole number from 1 up"),
+        ("animate a b -o c --steps many", "'many' is not a whole number"),
+        ("animate a b -o c --guidance-scale nan", "'nan' is not a number"),
+        ("animate a b -o c --size 320x", "'320x' is neither"),
+        ("animate a b -o c --size 0x10", "'0x10' is neither"),
+        ("train mini --minutes 0", "'0' is not above zero"),
+        ("train mini --set lr", "'lr' is not KEY=VALUE"),
+        ("train mini --set =1", "'=1' is not KEY=VALUE"),
+    ],
+)
+def test_bad_usage_is_told_in_a_line_and_exits_with_2(
+    asked: Asked, capsys: pytest.CaptureFixture[str], line: str, said: str
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(line.split())
+    assert end.value.code == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert said in err.splitlines()[0]
+    assert len(err.splitlines()) == 2
+    assert asked == []
+
+
+def test_bad_input_is_one_sentence_and_exits_with_2(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.failure = InputError("a.png is not a picture; hand in a PNG or JPEG file.")
+    assert cli.main(["animate", "a.png", "b", "-o", "c"]) == 2
+    assert capsys.readouterr().err == "diptych: a.png is not a picture; hand in a PNG or JPEG file.\n"
+
+
+def test_a_failure_exits_with_1_and_hides_its_traceback(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.failure = RuntimeError("two\nlines")
+    assert cli.main(["bench", "puppets"]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("diptych: RuntimeError: two lines\n")
+    assert "--debug" in err
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("line", ["--debug bench puppets", "bench puppets --debug"])
+def test_debug_shows_the_traceback(asked: Asked, capsys: pytest.CaptureFixture[str], line: str) -> None:
+    asked.failure = RuntimeError("broken")
+    assert cli.main(line.split()) == 1
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert err.splitlines()[-1] == "diptych: RuntimeError: broken"
+
+
+def test_the_keyboard_stops_with_130(asked: Asked, capsys: pytest.CaptureFixture[str]) -> None:
+    asked.failure = KeyboardInterrupt()
+    assert cli.main(["train", "mini"]) == 130
+    assert "stopped from the keyboard" in capsys.readouterr().err
+
+
+def test_a_recipe_that_is_not_there_is_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "diptych.recipes", ModuleType("diptych.recipes"))
+    assert cli.main(["bench", "puppets"]) == 1
+    assert "recipes.bench_puppets is missing" in capsys.readouterr().err
+
+
+def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["--version"], ["--help"]):
+        with pytest.raises(SystemExit) as end:
+            cli.main(words)
+        assert end.value.code == 0
+        out, err = capsys.readouterr()
+        assert "diptych" in out
+        assert err == ""
