@@ -94,3 +94,15 @@ def euler_step(x: Tensor, v: Tensor, sigma: Tensor | float, sigma_next: Tensor |
 def guided(v_text: Tensor, v_plain: Tensor, guidance_scale: float) -> Tensor:
     """Classifier-free guidance on velocities; scale 1 is the prompted prediction itself."""
     return v_plain + guidance_scale * (v_text - v_plain)
+
+
+def seeded(seed: int, *numbers: int) -> torch.Generator:
+    """A generator on the CPU that follows from a seed and a place (step, process, window) alone.
+
+    So a resumed run, whichever place it resumes at, draws what the unbroken one would have drawn, on every device.
+    """
+    mixed = seed
+    for number in numbers:
+        # An odd multiplier spreads neighbouring numbers over all 64 bits.
+        mixed = (mixed * 0x9E3779B97F4A7C15 + number + 1) % (1 << 64)
+    return torch.Generator().manual_seed(mixed % (1 << 63))

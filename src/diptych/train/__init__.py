@@ -1,1 +1,1 @@
-
+"""The training job: one loop, its exact state, and what it is asked to train."""

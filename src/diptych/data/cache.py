@@ -1,0 +1,136 @@
+"""Drawn canvases on disk: the VAE runs once for every draw, and a training step never touches it.
+
+A shard holds a run of consecutive draw numbers; inside, draws of one panel shape are stacked. A shard is written
+atomically and is either whole or absent, so a killed run redoes at most one.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diptych.data.canvases import LatentDraw
+from diptych.files import replacing
+from diptych.method.incontext import Window
+from diptych.types import InputError
+
+SHARD = 64
+"""Draws in a shard."""
+
+_HEADER = "diptych.cache"
+_NAME = re.compile(r"draws-(\d{6})\.safetensors")
+
+
+def shard_path(folder: Path, index: int) -> Path:
+    """Where the shard of draws ``index * SHARD`` onwards lies."""
+    return folder / f"draws-{index:06d}.safetensors"
+
+
+def missing_shards(folder: Path, draws: int) -> list[int]:
+    """Shards still to be made for a cache of at least ``draws`` draws."""
+    return [i for i in range(-(-draws // SHARD)) if not shard_path(folder, i).exists()]
+
+
+def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str) -> None:
+    """Makes and writes one shard.
+
+    Args:
+        folder: of the cache.
+        index: of the shard.
+        make: draw number to latents.
+        made_for: what the latents depend on (VAE weights, contract); a reader refuses another.
+    """
+    from safetensors.torch import save_file
+
+    grouped: dict[str, list[LatentDraw]] = defaultdict(list)
+    for number in range(index * SHARD, (index + 1) * SHARD):
+        made = make(number)
+        grouped["x".join(str(n) for n in made.target.shape)].append(made)
+    tensors: dict[str, Tensor] = {}
+    prompts: dict[str, list[str]] = {}
+    for shape, draws in grouped.items():
+        tensors[f"{shape}.target"] = torch.stack([d.target for d in draws]).to(torch.float16)
+        tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
+        windows = [(d.window.frames, d.window.lead_in, d.window.history) for d in draws]
+        tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
+        prompts[shape] = [d.prompt for d in draws]
+    folder.mkdir(parents=True, exist_ok=True)
+    with replacing(shard_path(folder, index)) as draft:
+        save_file(tensors, draft, metadata={_HEADER: json.dumps({"made_for": made_for, "prompts": prompts})})
+
+
+@dataclass(frozen=True, eq=False)
+class Bucket:
+    """Cached draws of one panel shape.
+
+    Attributes:
+        target: float16, ``(n, c, t', h', 2w')``.
+        condition: float16, same shape.
+        windows: int32, ``(n, 3)``: frames, lead-in, history.
+        prompts: n texts.
+    """
+
+    target: Tensor
+    condition: Tensor
+    windows: Tensor
+    prompts: list[str]
+
+    def __len__(self) -> int:
+        """Number of draws."""
+        return len(self.prompts)
+
+    def take(self, rows: Iterable[int]) -> list[LatentDraw]:
+        """The draws of the given rows."""
+        return [
+            LatentDraw(self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i])
+            for i in rows
+        ]
+
+
+def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
+    """Reads the first ``draws`` draws (rounded up to whole shards) into memory, by panel shape.
+
+    Raises:
+        InputError: if a shard is missing, damaged, or made for another VAE or contract.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    parts: dict[str, list[Bucket]] = defaultdict(list)
+    for index in range(-(-draws // SHARD)):
+        path = shard_path(folder, index)
+        try:
+            with safe_open(path, "pt") as file:
+                header = json.loads((file.metadata() or {})[_HEADER])
+                if header["made_for"] != made_for:
+                    raise InputError(f"{path} was made for another VAE or contract; delete the folder {folder}.")
+                for shape, prompts in header["prompts"].items():
+                    tensors = [file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window")]
+                    parts[shape].append(Bucket(*tensors, prompts))
+        except (SafetensorError, OSError, ValueError, KeyError) as error:
+            raise InputError(f"{path} is not a shard of cached draws ({error}); delete it to have it redone.") from None
+    return {shape: _joined(found) for shape, found in sorted(parts.items())}
+
+
+def cached_draws(folder: Path) -> int:
+    """How many draws lie in the folder without a gap."""
+    have = {int(m[1]) for p in folder.glob("draws-*.safetensors") if (m := _NAME.fullmatch(p.name))}
+    count = 0
+    while count in have:
+        count += 1
+    return count * SHARD
+
+
+def _joined(parts: list[Bucket]) -> Bucket:
+    return Bucket(
+        torch.cat([p.target for p in parts]),
+        torch.cat([p.condition for p in parts]),
+        torch.cat([p.windows for p in parts]),
+        [prompt for p in parts for prompt in p.prompts],
+    )

@@ -1,0 +1,82 @@
+"""From draws to canvases in latents: what a training step needs, made the same way as at inference."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diptych.data.draws import Draw
+from diptych.method.incontext import (
+    Condition,
+    Empty,
+    Window,
+    canvas_condition,
+    canvas_mask,
+    target_canvas,
+)
+from diptych.types import Frames
+
+
+def to_pixels(frames: Frames) -> Tensor:
+    """uint8 ``(t, h, w, 3)`` to float32 ``(1, 3, t, h, w)`` in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(frames)).permute(3, 0, 1, 2)[None].float() / 127.5 - 1
+
+
+def to_frames(pixels: Tensor) -> Frames:
+    """The inverse of :func:`to_pixels`, rounded and clamped: ``(1, 3, t, h, w)`` to uint8 ``(t, h, w, 3)``."""
+    levels = ((pixels[0].float() + 1) * 127.5).round().clamp(0, 255)
+    return levels.to(torch.uint8).permute(1, 2, 3, 0).cpu().numpy()
+
+
+def target_pixels(draw: Draw) -> Tensor:
+    """The finished canvas of a draw, ``(1, 3, t, h, 2w)`` in [-1, 1]."""
+    return target_canvas(to_pixels(draw.output), to_pixels(draw.motion), draw.window)
+
+
+@dataclass(frozen=True, eq=False)
+class LatentDraw:
+    """A draw after the VAE.
+
+    Attributes:
+        target: latents of the finished canvas, ``(c, t', h', 2w')``.
+        condition: latents of what is known, empty cells as the backbone wants them, same shape.
+        window: the time axis; the mask follows from it.
+        prompt: text.
+    """
+
+    target: Tensor
+    condition: Tensor
+    window: Window
+    prompt: str
+
+
+def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) -> LatentDraw:
+    """Encodes both canvases of a draw, each as one clip.
+
+    Args:
+        draw: in pixels.
+        encode: the backbone's VAE, canvases to latents.
+        empty: how the backbone marks emptiness.
+    """
+    history = None if draw.history is None else to_pixels(draw.history)
+    condition = canvas_condition(
+        encode,
+        to_pixels(draw.reference[None])[:, :, 0],
+        to_pixels(draw.motion),
+        draw.window,
+        history,
+        empty=empty,
+    )
+    return LatentDraw(encode(target_pixels(draw))[0], condition.latents[0], draw.window, draw.prompt)
+
+
+def collate(draws: Sequence[LatentDraw]) -> tuple[Tensor, Condition]:
+    """Batches draws of one panel shape: targets ``(b, c, t', h', 2w')`` and their condition."""
+    target = torch.stack([draw.target for draw in draws]).float()
+    h, w = target.shape[-2], target.shape[-1] // 2
+    masks = torch.cat([canvas_mask(draw.window, h, w) for draw in draws])
+    return target, Condition(torch.stack([draw.condition for draw in draws]).float(), masks)

@@ -1,0 +1,111 @@
+"""Training of a denoiser on cached canvases: noise, predict the velocity, compare in the loss region."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from diptych.animate.sampler import SamplerSettings, sample
+from diptych.data.cache import Bucket
+from diptych.data.canvases import collate, encode_draw, to_frames
+from diptych.data.draws import Draw
+from diptych.media.image import write_image
+from diptych.media.sheet import contact_sheet
+from diptych.method.diffusion import draw_sigmas, noised, velocity
+from diptych.method.incontext import model_input, output_latents, region_loss
+from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone
+from diptych.models.words import tokens
+
+
+@dataclass(frozen=True, eq=False)
+class DenoiserTask:
+    """The flow-matching loss on cached draws.
+
+    Attributes:
+        module: transformer and text encoder.
+        config: their size.
+        backbone: the VAE with its scale and contract, for previews.
+        buckets: cached draws by panel shape.
+        batch: draws a step.
+        held_out: draws that are never trained on, for previews.
+        sigma_spread: of the logit-normal that sigmas are drawn from; None draws them evenly.
+        made_for: what the cache was made for; a run goes on only with the same.
+    """
+
+    module: Denoiser
+    config: DenoiserConfig
+    backbone: MiniBackbone
+    buckets: dict[str, Bucket]
+    batch: int
+    held_out: tuple[Draw, ...]
+    made_for: str
+    sigma_spread: float | None = None
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Sizes and the cache."""
+        draws = sum(len(bucket) for bucket in self.buckets.values())
+        return {"denoiser": asdict(self.config), "batch": self.batch, "made_for": self.made_for, "draws": draws}
+
+    def matrices(self, module: nn.Module) -> list[nn.Parameter]:
+        """The two-dimensional weights of the transformer's blocks."""
+        return [p for name, p in module.named_parameters() if "transformer_blocks." in name and p.ndim == 2]
+
+    def parts(self, step: int) -> int:
+        """The batch is run at once."""
+        return 1
+
+    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+        """Velocity error of a batch of one panel shape, shapes drawn by how many draws they have."""
+        sizes = torch.tensor([len(bucket) for bucket in self.buckets.values()], dtype=torch.float64)
+        bucket = list(self.buckets.values())[int(torch.multinomial(sizes, 1, generator=generator))]
+        rows = torch.randint(len(bucket), (self.batch,), generator=generator)
+        draws = bucket.take(rows.tolist())
+        target, condition = collate(draws)
+        noise = torch.randn(target.shape, generator=generator)
+        sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, self.sigma_spread)
+        x = model_input(noised(target, noise, sigma), condition)
+        text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
+        device = next(module.parameters()).device
+        predicted = module(x.to(device), sigma.to(device), text.to(device)).float()
+        error = (predicted - velocity(target, noise).to(device)).square()
+        per_sample = region_loss(error, self.backbone.contract.loss_region)
+        return per_sample.mean(), _by_sigma(per_sample.detach().cpu(), sigma)
+
+    @torch.no_grad()
+    def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
+        """Held-out draws: driver, truth and what the averaged weights make of them."""
+        assert isinstance(module, Denoiser)
+        backbone = dataclasses.replace(self.backbone, denoiser=module)
+        rows, scores = [], []
+        for number, draw in enumerate(self.held_out):
+            made = animate_draw(backbone, draw, SamplerSettings(steps=backbone.facts.steps), seed=number)
+            new = slice(draw.window.first_new, None)
+            error = np.square(made[new].astype(np.float64) - draw.output[new]).mean() / 255**2
+            scores.append(-10 * np.log10(max(error, 1e-10)))
+            if number < 4:
+                first = draw.window.lead_in
+                held = np.concatenate([np.full_like(draw.output[:first], 128), draw.motion])
+                rows += [(f"{number} driver", held), ("truth", draw.output), (f"{scores[-1]:.1f} dB", made)]
+        write_image(path, contact_sheet(rows, columns=9, height=96))
+        return {"held_out_psnr_db": float(np.mean(scores))}
+
+
+def animate_draw(backbone: MiniBackbone, draw: Draw, settings: SamplerSettings, seed: int) -> np.ndarray:
+    """What a backbone makes of one draw: the whole left panel, uint8, ``(t, h, w, 3)``."""
+    encoded = encode_draw(draw, backbone.encode_canvas, backbone.facts.empty)
+    condition = collate([encoded])[1]
+    latents = sample(backbone, condition, [draw.prompt], settings, torch.Generator().manual_seed(seed))
+    return to_frames(backbone.decode(output_latents(latents)))
+
+
+def _by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
+    """Mean loss in four equal ranges of sigma; ranges without a sample are left out."""
+    quarter = (sigma * 4).long().clamp(max=3)
+    return {f"loss_sigma_{q / 4:.2f}": losses[quarter == q].mean().item() for q in range(4) if (quarter == q).any()}
