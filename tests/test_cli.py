@@ -21,12 +21,10 @@ from diptych.options import (
 from diptych.types import InputError
 
 RECIPES = {
-    "animate_files": AnimateOptions,
-    "train_mini": TrainMiniOptions,
-    "bench_puppets": BenchPuppetsOptions,
-    "puppets_sheet": PuppetsSheetOptions,
-    "puppets_render": PuppetsRenderOptions,
-    "puppets_verify": None,
+    "animate": ["animate_files"],
+    "mini": ["train_mini"],
+    "bench": ["bench_puppets"],
+    "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
 }
 
 
@@ -39,7 +37,6 @@ class Asked(list[tuple[str, Any]]):
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     calls = Asked()
-    recipes = ModuleType("diptych.recipes")
 
     def recipe(name: str) -> Any:
         def run(*options: Any) -> None:
@@ -49,10 +46,11 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
         return run
 
-    for name in RECIPES:
-        setattr(recipes, name, recipe(name))
-    monkeypatch.setitem(sys.modules, "diptych.recipes", recipes)
-    monkeypatch.setattr("diptych.recipes", recipes, raising=False)
+    for module, names in RECIPES.items():
+        room = ModuleType(f"diptych.recipes.{module}")
+        for name in names:
+            setattr(room, name, recipe(name))
+        monkeypatch.setitem(sys.modules, room.__name__, room)
     return calls
 
 
@@ -209,12 +207,13 @@ def test_the_keyboard_stops_with_130(asked: Asked, capsys: pytest.CaptureFixture
     assert "stopped from the keyboard" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("room", [ModuleType("diptych.recipes.bench"), None])
 def test_a_recipe_that_is_not_there_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], room: ModuleType | None
 ) -> None:
-    monkeypatch.setitem(sys.modules, "diptych.recipes", ModuleType("diptych.recipes"))
+    monkeypatch.setitem(sys.modules, "diptych.recipes.bench", room)
     assert cli.main(["bench", "puppets"]) == 1
-    assert "recipes.bench_puppets is missing" in capsys.readouterr().err
+    assert "recipes.bench.bench_puppets is missing" in capsys.readouterr().err
 
 
 def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[str]) -> None:

@@ -105,7 +105,7 @@ def _add_animate(commands: _Commands) -> None:
 
 
 def _animate(args: argparse.Namespace) -> None:
-    _recipe("animate_files")(
+    _recipe("animate", "animate_files")(
         AnimateOptions(
             reference=args.reference,
             driving=args.driving,
@@ -155,7 +155,7 @@ def _add_train(commands: _Commands) -> None:
 
 
 def _train_mini(args: argparse.Namespace) -> None:
-    _recipe("train_mini")(
+    _recipe("mini", "train_mini")(
         TrainMiniOptions(
             size=args.size,
             output=args.output,
@@ -183,7 +183,7 @@ def _add_bench(commands: _Commands) -> None:
 
 
 def _bench_puppets(args: argparse.Namespace) -> None:
-    _recipe("bench_puppets")(
+    _recipe("bench", "bench_puppets")(
         BenchPuppetsOptions(
             json=args.json,
             sheet=args.sheet,
@@ -218,11 +218,13 @@ def _add_puppets(commands: _Commands) -> None:
 
 
 def _puppets_sheet(args: argparse.Namespace) -> None:
-    _recipe("puppets_sheet")(PuppetsSheetOptions(output=args.output, seed=args.seed, rows=args.rows, split=args.split))
+    _recipe("puppets", "puppets_sheet")(
+        PuppetsSheetOptions(output=args.output, seed=args.seed, rows=args.rows, split=args.split)
+    )
 
 
 def _puppets_render(args: argparse.Namespace) -> None:
-    _recipe("puppets_render")(
+    _recipe("puppets", "puppets_render")(
         PuppetsRenderOptions(
             output=args.output,
             count=args.count,
@@ -235,7 +237,7 @@ def _puppets_render(args: argparse.Namespace) -> None:
 
 
 def _puppets_verify(args: argparse.Namespace) -> None:
-    _recipe("puppets_verify")()
+    _recipe("puppets", "puppets_verify")()
 
 
 def _doctor(args: argparse.Namespace) -> int:
@@ -246,22 +248,23 @@ def _doctor(args: argparse.Namespace) -> int:
     return FAILED if diagnosis.problems else DONE
 
 
-def _recipe(name: str) -> Callable[..., None]:
-    """The recipe behind a command.
+def _recipe(module: str, name: str) -> Callable[..., object]:
+    """The function of ``diptych.recipes`` behind a command.
 
     Raises:
         NotImplementedError: this copy of the project has no such recipe.
     """
+    whole = f"diptych.recipes.{module}"
     try:
-        recipes = importlib.import_module("diptych.recipes")
+        recipes = importlib.import_module(whole)
     except ModuleNotFoundError as missing:
-        if missing.name != "diptych.recipes":
+        if missing.name not in (whole, "diptych.recipes"):
             raise
         recipes = None
     recipe = getattr(recipes, name, None)
     if recipe is None:
-        raise NotImplementedError(f"this copy of diptych cannot do that yet (recipes.{name} is missing)")
-    found: Callable[..., None] = recipe
+        raise NotImplementedError(f"this copy of diptych cannot do that yet ({whole}.{name} is missing)")
+    found: Callable[..., object] = recipe
     return found
 
 
