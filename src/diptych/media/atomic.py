@@ -1,13 +1,14 @@
-"""A file that appears whole or not at all."""
+"""An output file of the user's: it appears whole or not at all, and what stands in its way is said in a sentence."""
 
 from __future__ import annotations
 
 import os
-import secrets
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from diptych.files import replacing
 from diptych.types import InputError
 
 
@@ -29,18 +30,17 @@ def writing_errors(path: Path) -> Iterator[None]:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary file in the folder of ``path`` that takes its place when the block ends well.
+def output_file(path: Path) -> Iterator[Path]:
+    """Give a temporary file that takes the place of ``path`` when the block ends well; see ``files.replacing``.
 
-    The content is on disk (fsync) before the name changes, so after a power cut the folder holds either the old file or
-    the whole new one. When the block raises, the temporary file is removed and the old file is untouched. A symbolic
-    link is followed: what it points to is replaced, not the link.
+    A symbolic link is followed: what it points to is replaced, not the link. Errors of the block itself pass as they
+    are; whoever writes there knows better what they mean.
 
     Args:
         path: the file to write. Its folder must exist.
 
     Yields:
-        The temporary file: empty, in the same folder, its name without the suffix of ``path``.
+        The temporary file: empty, in the same folder, with the suffix of ``path``.
 
     Raises:
         InputError: the folder is missing or not writable, the disk is full, or ``path`` is not an ordinary file.
@@ -50,23 +50,18 @@ def replacing(path: Path) -> Iterator[Path]:
         raise InputError(f"{path} cannot be written (it is not an ordinary file); choose another name.")
     if not target.parent.is_dir():
         raise InputError(f"{path} cannot be written (there is no folder {path.parent}); create the folder first.")
-    temporary = target.with_name(f".diptych-{secrets.token_hex(8)}.part")
+    entered = replacing(target)
+    with writing_errors(path):
+        draft = entered.__enter__()
+        try:
+            draft.touch()  # now, so that a folder without permission is found before hours of work
+        except OSError:
+            entered.__exit__(*sys.exc_info())
+            raise
     try:
-        with writing_errors(path):
-            # Opened by hand because tempfile makes files that only their owner may read.
-            os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        yield temporary
-        with writing_errors(path):
-            _sync(temporary)
-            temporary.replace(target)
-            _sync(target.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        yield draft
+    except BaseException:
+        entered.__exit__(*sys.exc_info())
+        raise
+    with writing_errors(path):
+        entered.__exit__(None, None, None)

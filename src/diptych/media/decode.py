@@ -89,7 +89,7 @@ class TimedFrame:
     Attributes:
         pixels: RGB, uint8, ``(h, w, 3)``, upright, square pixels.
         time: seconds, an exact multiple of the file's tick.
-        duration: seconds until the next frame; for the last frame as the file says. Above 0.
+        duration: seconds until the next frame; for the last frame as the file says. Above 0, a multiple of the tick.
     """
 
     pixels: Picture
@@ -302,13 +302,13 @@ def _average_fps(stream: VideoStream, duration: Fraction | None) -> Fraction:
 
 
 def _rest(stream: VideoStream, time: Fraction) -> Fraction:
-    """Time from the last frame to the end of its track, for the files that give that frame no duration."""
+    """Time from the last frame to the end of its track, in whole ticks, where that frame has no duration of its own."""
     tick = _tick(stream)
     if stream.duration:
         rest = ((stream.start_time or 0) + stream.duration) * tick - time
         if rest > 0:
             return rest
-    return 1 / _average_fps(stream, None)
+    return max(1, round(1 / _average_fps(stream, None) / tick)) * tick
 
 
 @dataclass(frozen=True)

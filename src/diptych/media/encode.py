@@ -25,7 +25,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from diptych.media.atomic import replacing, writing_errors
+from diptych.media.atomic import output_file, writing_errors
 from diptych.media.audio import SoundTrack, opened_sound
 from diptych.media.bounds import MAX_SIDE
 from diptych.media.decode import DAMAGE
@@ -129,7 +129,7 @@ class VideoWriter:
                     raise InputError(f"{self._path} is both input and output; choose another name for the output.")
                 opened = opened_sound(self._audio_from, self._format, self._audio_delay)
                 self._sound = stack.enter_context(opened)
-            temporary = stack.enter_context(replacing(self._path))
+            temporary = stack.enter_context(output_file(self._path))
             self._container: OutputContainer = av.open(
                 str(temporary), mode="w", format=self._format, container_options=self._container_options()
             )
