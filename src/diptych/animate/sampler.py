@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -46,14 +47,15 @@ def sample(
         Latents of the finished canvases, ``(b, c, t', h', 2w')``; the result is their left half.
     """
     text = backbone.encode_text(prompts)
-    plain = backbone.encode_text([""] * len(prompts)) if settings.guidance_scale != 1 else None
+    is_guided = settings.guidance_scale != 1
+    plain = backbone.encode_text([""] * len(prompts)) if is_guided else None
     x = torch.randn(condition.latents.shape, generator=generator).to(condition.latents)
     folded = backbone.fold_mask(condition)
     sigmas = sigma_schedule(settings.steps, backbone.contract.sigma_shift).to(x)
-    for sigma, following in zip(sigmas[:-1], sigmas[1:], strict=True):
+    for sigma, following in itertools.pairwise(sigmas):
         network_input, at = model_input(x, folded), sigma.expand(len(x))
         v = backbone.denoise(network_input, at, text)
-        if plain is not None:
+        if is_guided:
             v = guided(v, backbone.denoise(network_input, at, plain), settings.guidance_scale)
         x = euler_step(x, v, sigma, following)
     return x

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 
 from diptych.animate.sampler import SamplerSettings, sample
-from diptych.data.canvases import to_frames, to_pixels
-from diptych.media.frame import fit, panel_for, unfit
+from diptych.media.frame import Placement, fit, panel_for, unfit
 from diptych.method.diffusion import seeded
 from diptych.method.incontext import WindowPlan, canvas_condition, output_latents
+from diptych.method.pixels import to_frames, to_pixels
 from diptych.models.protocol import Backbone
 from diptych.types import Frames, Picture
 
@@ -43,7 +43,8 @@ class Session:
 
     def output_size(self, reference: Picture) -> tuple[int, int]:
         """Width and height of the result: the reference's aspect at the model's area, even numbers."""
-        return self._sizes(reference)[0]
+        box = self._box(reference)
+        return box.width, box.height
 
     def animate(
         self,
@@ -70,9 +71,9 @@ class Session:
         Raises:
             ValueError: if the driver has no frame.
         """
-        (panel_height, panel_width), plan = self._sizes(reference)[1], self.plan
-        placed, placement = fit(reference, panel_height, panel_width)
-        frames = (fit(frame, panel_height, panel_width)[0] for frame in driving)
+        box, plan = self._box(reference), self.plan
+        placed, _ = fit(reference, box)
+        frames = (fit(frame, (box.panel_height, box.panel_width))[0] for frame in driving)
         shown: list[Picture] = []
         finished: Frames | None = None
         for index in itertools.count():
@@ -86,7 +87,7 @@ class Session:
             made = self._window(index, placed, np.stack(shown), finished, prompt, seed)
             first = 0 if keep_lead_in and index == 0 else span.window.first_new
             stop = span.window.first_new + len(fresh)
-            yield unfit(made[first:stop], placement)
+            yield unfit(made[first:stop], box)
             if len(fresh) < span.window.new_frames:
                 break
             finished = made[stop - plan.history : stop]
@@ -112,9 +113,7 @@ class Session:
             latents = sample(backbone, condition, [prompt], self.settings, seeded(seed, index))
             return to_frames(backbone.decode(output_latents(latents)))
 
-    def _sizes(self, reference: Picture) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _box(self, reference: Picture) -> Placement:
         contract = self.backbone.contract
         height, width = reference.shape[:2]
         return panel_for(width, height, contract.panel_area, contract.panel_multiple)
-
-

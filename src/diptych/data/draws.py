@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from diptych.media.frame import fit, panel_for
+from diptych.media.frame import Placement, fit, panel_for
 from diptych.method.contract import Contract
 from diptych.method.incontext import Window, continuation, opening
 from diptych.puppets.scenes import Pair, draw_pair
@@ -79,17 +79,21 @@ def draw(number: int, contract: Contract, *, split: str = "train") -> Draw:
 
 
 def _render(pair: Pair, times: np.ndarray, window: Window, contract: Contract) -> tuple[Picture, Frames, Frames]:
-    size, panel = panel_for(pair.reference_aspect, 1.0, contract.panel_area, contract.panel_multiple)
-    driving_size, _ = panel_for(pair.driving_aspect, 1.0, contract.panel_area, contract.panel_multiple)
-    reference = pair.reference(*size).frames
-    answer = pair.truth(times, *size).frames
+    box, driving_box = (box_for(aspect, contract) for aspect in (pair.reference_aspect, pair.driving_aspect))
+    reference = pair.reference(box.width, box.height).frames
+    answer = pair.truth(times, box.width, box.height).frames
     if window.history:
         output = np.concatenate([reference, answer])
     else:
-        output = np.concatenate([pair.lead_in(window.lead_in, times[0], *size).frames, answer])
-    motion = pair.driving(times, *driving_size).frames
-    panels = [fit(frames, *panel)[0] for frames in (reference, motion, output)]
-    return panels[0][0], panels[1], panels[2]
+        output = np.concatenate([pair.lead_in(window.lead_in, times[0], box.width, box.height).frames, answer])
+    motion = pair.driving(times, driving_box.width, driving_box.height).frames
+    placed, _ = fit(motion, (box.panel_height, box.panel_width))
+    return fit(reference[0], box)[0], placed, fit(output, box)[0]
+
+
+def box_for(aspect: float, contract: Contract) -> Placement:
+    """The box and the panel of a picture of some aspect (width over height)."""
+    return panel_for(round(1000 * aspect), 1000, contract.panel_area, contract.panel_multiple)
 
 
 def damaged(history: Frames, rng: np.random.Generator) -> Frames:

@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from diptych.data.canvases import to_frames
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
 from diptych.method.incontext import output_latents, split
+from diptych.method.pixels import to_frames
 from diptych.models.mini import LatentScale, VaeConfig, build_vae
 
 

@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from diptych.animate.sampler import SamplerSettings, sample
 from diptych.data.cache import Bucket
-from diptych.data.canvases import collate, encode_draw, to_frames
+from diptych.data.canvases import collate, encode_draw
 from diptych.data.draws import Draw
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
 from diptych.method.diffusion import draw_sigmas, noised, velocity
 from diptych.method.incontext import model_input, output_latents, region_loss
+from diptych.method.pixels import to_frames
 from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
 

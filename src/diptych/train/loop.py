@@ -184,7 +184,7 @@ def _backward(
 ) -> tuple[Tensor, dict[str, float]]:
     """Adds up the gradients of one step; returns its mean loss and the numbers of its last part."""
     parts = task.parts(step)
-    total, numbers = torch.zeros(()), {}
+    total, numbers = torch.zeros(()), dict[str, float]()
     for part in range(parts):
         last = part == parts - 1
         # Processes exchange gradients once a step, with the last part.

@@ -1,0 +1,1 @@
+"""Names and wiring: the only room that knows everybody. One module a command."""

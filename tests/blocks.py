@@ -1,0 +1,71 @@
+"""A backbone that can be reasoned about: lossless on pictures of plain 16 x 16 blocks, and it copies the driver.
+
+Its latents hold the colours of four frames in twelve channels; its velocity leads to a canvas whose left panel shows,
+cell for cell, what is given there, else what the motion panel shows. So every result frame must equal the driver's
+frame it answers, and any slip of a window by one frame is seen.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from diptych.method.contract import Contract
+from diptych.method.incontext import compose, split
+from diptych.models.mini import contract
+from diptych.models.protocol import Facts
+
+FACTS = Facts(
+    name="blocks",
+    latent_channels=12,
+    spatial_stride=16,
+    temporal_stride=4,
+    empty="latents",
+    feed_forward="none",
+    steps=1,
+    guidance_scale=1.0,
+)
+
+
+@dataclass
+class Blocks:
+    """Behind the Backbone protocol; remembers every input of its network."""
+
+    contract: Contract = field(default_factory=lambda: contract(panel_area=32 * 32))
+    facts: Facts = FACTS
+    device: torch.device = torch.device("cpu")
+    seen: list[torch.Tensor] = field(default_factory=list)
+    prompts: list[str] = field(default_factory=list)
+
+    def encode_text(self, prompts):
+        self.prompts += prompts
+        return None
+
+    def encode_canvas(self, pixels):
+        b, c, t, h, w = pixels.shape
+        colours = pixels.reshape(b, c, t, h // 16, 16, w // 16, 16).mean(dim=(4, 6))
+        padded = torch.cat([colours[:, :, :1].expand(-1, -1, 3, -1, -1), colours], dim=2)
+        return padded.reshape(b, c, -1, 4, h // 16, w // 16).transpose(2, 3).reshape(b, 12, -1, h // 16, w // 16)
+
+    def fold_mask(self, condition):
+        return condition
+
+    def denoise(self, x, sigma, text):
+        self.seen.append(x)
+        noisy, condition, mask = x[:, :12], x[:, 12:24], x[:, 24:]
+        left, right = split(condition)
+        given = split(mask)[0]
+        wanted = compose(given * left + (1 - given) * right, right)
+        return (noisy - wanted) / sigma.reshape(-1, 1, 1, 1, 1)
+
+    def decode(self, latents):
+        b, _, t, h, w = latents.shape
+        colours = latents.reshape(b, 3, 4, t, h, w).transpose(2, 3).reshape(b, 3, 4 * t, h, w)[:, :, 3:]
+        return colours.repeat_interleave(16, dim=3).repeat_interleave(16, dim=4)
+
+
+def plain_blocks(count, height=32, width=32, seed=0):
+    """Frames of plain 16 x 16 blocks of random colour, uint8 ``(count, height, width, 3)``."""
+    rng = np.random.default_rng(seed)
+    colours = rng.integers(0, 256, (count, height // 16, width // 16, 3), dtype=np.uint8)
+    return colours.repeat(16, axis=1).repeat(16, axis=2)
