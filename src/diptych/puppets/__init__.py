@@ -1,1 +1,1 @@
-
+"""The made-up world: characters, motions, scenes and exact cross-identity truth, all from seeds."""
