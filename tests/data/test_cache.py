@@ -1,0 +1,66 @@
+"""The cache: what comes out is what went in, whole shards or none, and never latents of another VAE."""
+
+import pytest
+import torch
+
+from diptych.data import cache
+from diptych.data.canvases import LatentDraw, collate
+from diptych.method.incontext import canvas_mask, continuation, opening
+from diptych.types import InputError
+
+
+def made(number):
+    """Two panel shapes, two kinds of window, all of it following from the number."""
+    g = torch.Generator().manual_seed(number)
+    shape = (4, 5, 2, 4) if number % 3 else (4, 5, 3, 4)
+    window = continuation(17, 4) if number % 2 else opening(17, 5)
+    return LatentDraw(torch.randn(shape, generator=g), torch.randn(shape, generator=g), window, f"draw {number}")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for index in range(2):
+        cache.write_shard(tmp_path, index, made, "vae-a")
+    return tmp_path
+
+
+def test_what_comes_out_went_in(folder):
+    buckets = cache.read_cache(folder, 2 * cache.SHARD, "vae-a")
+    assert sum(len(bucket) for bucket in buckets.values()) == 2 * cache.SHARD
+    for bucket in buckets.values():
+        for draw in bucket.take(range(len(bucket))):
+            source = made(int(draw.prompt.split()[1]))
+            assert torch.equal(draw.target, source.target.half())
+            assert torch.equal(draw.condition, source.condition.half())
+            assert draw.window == source.window
+
+
+def test_a_shard_is_there_or_not(folder):
+    assert cache.cached_draws(folder) == 2 * cache.SHARD
+    assert cache.missing_shards(folder, 3 * cache.SHARD) == [2]
+
+    def breaks(number):
+        if number == 2 * cache.SHARD + 5:
+            raise InterruptedError
+        return made(number)
+
+    with pytest.raises(InterruptedError):
+        cache.write_shard(folder, 2, breaks, "vae-a")
+    assert cache.missing_shards(folder, 3 * cache.SHARD) == [2]
+    assert len(list(folder.iterdir())) == 2
+
+
+def test_another_vae_is_refused_and_so_is_damage(folder):
+    with pytest.raises(InputError, match="another VAE"):
+        cache.read_cache(folder, 1, "vae-b")
+    path = cache.shard_path(folder, 1)
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InputError, match=path.name):
+        cache.read_cache(folder, 2 * cache.SHARD, "vae-a")
+
+
+def test_collated_masks_are_each_draws_own():
+    target, condition = collate([made(1), made(2)])
+    assert target.shape == (2, 4, 5, 2, 4)
+    assert torch.equal(condition.mask[0:1], canvas_mask(continuation(17, 4), 2, 2))
+    assert torch.equal(condition.mask[1:2], canvas_mask(opening(17, 5), 2, 2))
