@@ -1,7 +1,7 @@
 """Diptych: one picture of any character and one driving video become a video of that character in that motion.
 
 import diptych
-made = diptych.animate("picture.png", "dance.mp4", "out.mp4")
+made = diptych.animate_video("picture.png", "dance.mp4", "out.mp4")
 print(made.frames, made.seconds)
 """
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     from diptych.recipes.animate import Animation
 
 __version__ = "0.1.0"
-__all__ = ["animate", "open_session"]
+__all__ = ["animate_video", "open_session"]
 
 
-def animate(reference: str | Path, driving: str | Path, output: str | Path, **options: Any) -> Animation:
+def animate_video(reference: str | Path, driving: str | Path, output: str | Path, **options: Any) -> Animation:
     """Lets a picture perform the motion of a video, as ``diptych animate`` does.
 
     Args:

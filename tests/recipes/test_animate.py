@@ -123,7 +123,7 @@ def test_no_such_model_is_refused(options):
 def test_three_lines_of_python_do_the_same(options):
     import diptych
 
-    made = diptych.animate(options.reference, options.driving, options.output, model=options.model, steps=1)
+    made = diptych.animate_video(options.reference, options.driving, options.output, model=options.model, steps=1)
     assert (made.frames, times(options.output)) == (30, times(options.driving))
     session = diptych.open_session(options.model, steps=1)
     frames = np.zeros((3, 40, 40, 3), np.uint8)

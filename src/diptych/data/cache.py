@@ -111,8 +111,10 @@ def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
                 if header["made_for"] != made_for:
                     raise InputError(f"{path} was made for another VAE or contract; delete the folder {folder}.")
                 for shape, prompts in header["prompts"].items():
-                    tensors = [file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window")]
-                    parts[shape].append(Bucket(*tensors, prompts))
+                    target, condition, windows = (
+                        file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window")
+                    )
+                    parts[shape].append(Bucket(target, condition, windows, prompts))
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is not a shard of cached draws ({error}); delete it to have it redone.") from None
     return {shape: _joined(found) for shape, found in sorted(parts.items())}

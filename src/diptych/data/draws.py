@@ -132,4 +132,4 @@ def _tinted(frames: Frames, rng: np.random.Generator) -> Frames:
 def _recoded(frames: Frames, rng: np.random.Generator) -> Frames:
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))]
     coded = [cv2.imdecode(cv2.imencode(".jpg", frame, quality)[1], cv2.IMREAD_COLOR) for frame in frames]
-    return np.stack(coded).astype(np.uint8)
+    return np.stack([np.asarray(frame, np.uint8) for frame in coded])

@@ -15,7 +15,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from diptych.files import replacing, sha256
 from diptych.types import InputError
 
-VERSION = 1
 _LONGEST_LINE = 1 << 16
 
 
@@ -49,7 +48,7 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    version: Literal[1] = VERSION
+    version: Literal[1] = 1
     id: Annotated[str, Field(min_length=1, max_length=200)]
     reference: RelativePath
     driving: RelativePath

@@ -83,7 +83,10 @@ def _render_pair(folder: Path, seed: int, options: PuppetsRenderOptions) -> None
     }
     entry = Entry(
         id=folder.name,
-        **{key: f"{folder.name}/{name}" for key, name in names.items()},
+        reference=f"{folder.name}/{names['reference']}",
+        driving=f"{folder.name}/{names['driving']}",
+        target=f"{folder.name}/{names['target']}",
+        truth=f"{folder.name}/{names['truth']}",
         prompt=pair.caption,
         category=pair.category,
         fps=str(fps),
