@@ -86,11 +86,16 @@ def draw_background(rng: Rng, avoid: tuple[RGB, ...] = (), where: str = "any") -
     Args:
         rng: source of all randomness.
         avoid: colours of the figures; the background keeps away from them.
-        where: "any" (rooms and landscapes), "water" (fish) or "meadow" (seen from above; snakes).
+        where: "any" (rooms and landscapes), "moving" (those on which a moving camera shows), "water" (fish) or
+            "meadow" (seen from above; snakes).
     """
-    names = tuple(_WEIGHTS)
+    names = ("checker", "room", "landscape", "city") if where == "moving" else tuple(_WEIGHTS)
     edges = np.cumsum([_WEIGHTS[name] for name in names])
-    kind = where if where != "any" else names[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+    kind = (
+        where
+        if where in ("water", "meadow")
+        else names[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))]
+    )
     best: tuple[float, RGB, RGB] | None = None
     for _ in range(12):
         first, second = _colours(rng, kind)
@@ -187,8 +192,9 @@ def _disc(canvas: NDArray[np.uint8], x: float, y: float, rx: float, ry: float, r
 
 def _cells(canvas: NDArray[np.uint8], background: Background, left: int, step: float) -> list[tuple[float, Rng]]:
     """Things stand in cells of a row that has no end; each cell has its own randomness, whatever part is seen."""
-    low = int(np.floor(-left / step)) - 1
-    high = int(np.ceil((canvas.shape[1] - left) / step)) + 1
+    # Three more on either side: wide things reach into the picture from outside it.
+    low = int(np.floor(-left / step)) - 3
+    high = int(np.ceil((canvas.shape[1] - left) / step)) + 3
     seed = np.random.SeedSequence
     return [(left + i * step, np.random.default_rng(seed([background.detail, i + 1000]))) for i in range(low, high)]
 

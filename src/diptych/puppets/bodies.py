@@ -86,7 +86,7 @@ def _patterned(
         for i, (frame, half, y) in enumerate(rows):
             for x in (-0.55, 0.05, 0.6) if i % 2 else (-0.25, 0.35):
                 at, seen = _around(x, half, turn)
-                sketch.add(ellipse(frame, at, y, radius * 0.5, radius * 0.5, 8), rgb, shown=seen)
+                sketch.add(ellipse(frame, at, y, radius * 0.5, radius * 0.5, 8), rgb, shown=seen, size=radius)
     elif c.pattern == "patched":
         for i, x in ((0, -0.45), (len(rows) // 2, 0.5), (len(rows) - 1, -0.3)):
             frame, half, y = rows[i]

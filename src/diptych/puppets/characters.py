@@ -70,7 +70,7 @@ class Palette:
     Attributes:
         primary: shirt, fur, scales or body.
         secondary: trousers, belly, fins, limbs or spots.
-        accent: pattern, hat and prop.
+        accent: pattern, hat and prop; the top of cartoons.
         skin: face and hands of people, muzzle of cartoons.
         hair: hair, mane, beak.
         shoes: shoes, hooves, paws.
@@ -171,7 +171,7 @@ def _draw_palette(rng: Rng, kind: str, split: str) -> tuple[Palette, str]:
     while True:
         primary, secondary, accent = _colour(rng, main), _colour(rng, main), _colour(rng, main)
         if kind == "cartoon":
-            secondary = _colour(rng, CLOTHES)
+            secondary, accent = _colour(rng, CLOTHES), _colour(rng, CLOTHES)
         pattern = _pick(rng, PATTERNS, _PATTERN_WEIGHTS)
         # Colours that nobody can tell apart would make the pattern and the words untrue.
         close = min(distance(primary.rgb, secondary.rgb), distance(primary.rgb, accent.rgb)) < 70
@@ -271,7 +271,7 @@ def _draw_build(rng: Rng, kind: str) -> Build:
             tail=u(0.2, 0.32),
         )
     if rig in ("fish", "snake"):
-        girth = u(0.17, 0.28) if rig == "fish" else u(0.045, 0.065)
+        girth = u(0.17, 0.28) if rig == "fish" else u(0.055, 0.08)
         torso = 0.85 if rig == "fish" else u(1.15, 1.4)
         return Build(0.12, torso, 0, 0, 0, 0, 0, girth, 0, u(0.2, 0.3))
     leg = u(0.2, 0.34)
@@ -329,11 +329,13 @@ def _looks(c: Character) -> str:
         return _person_looks(c, pattern)
     if c.kind == "cartoon":
         being = {"round": "bear", "pointed": "cat", "long": "rabbit", "floppy": "dog"}[c.parts.ears]
-        text = f"a cartoon {being} with {p.primary.name} fur in a{pattern} top and {p.secondary.name} {c.parts.lower}"
-        return text + _extras(c)
+        top = f"{p.accent.name}{pattern} top"
+        lower = f"{p.secondary.name} {c.parts.lower}"
+        lower = f"{_article(lower)} {lower}" if c.parts.lower == "skirt" else lower
+        return f"a cartoon {being} with {p.primary.name} fur in {_article(top)} {top} and {lower}{_extras(c)}"
     if c.rig == "quadruped":
         legs = "long-legged" if c.build.leg > 0.36 else "short-legged" if c.build.leg < 0.27 else ""
-        words = " ".join(w for w in (legs, pattern.strip(), p.primary.name, c.kind) if w)
+        words = " ".join(w for w in (legs, p.primary.name, c.kind) if w)
         spots = f" with {p.accent.name} {_marks(c.pattern)}" if c.pattern != "plain" else ""
         return f"{_article(words)} {words}{spots}"
     if c.kind == "bird":
@@ -358,7 +360,7 @@ def _person_looks(c: Character, pattern: str) -> str:
         wear = f"{_article(wear)} {wear}"
     else:
         shirt, lower = f"{p.primary.name}{pattern} shirt", f"{p.secondary.name} {c.parts.lower}"
-        wear = f"{_article(shirt)} {shirt} and {'a ' if c.parts.lower == 'skirt' else ''}{lower}"
+        wear = f"{_article(shirt)} {shirt} and {_article(lower) + ' ' if c.parts.lower == 'skirt' else ''}{lower}"
     style = {"short": "short ", "long": "long ", "curly": "curly ", "spiky": "spiky "}.get(c.parts.hair, "")
     hair = {
         "bald": "a bald head",

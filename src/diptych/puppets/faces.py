@@ -51,13 +51,13 @@ def add_face(
         lid = np.maximum(1.0 - np.clip(channel(pose, f"blink_{side}"), 0.0, 1.0), 0.12)
         if eyes == "round":
             white = ellipse(frame, at, eye_y, 0.21 * radius * width, 0.25 * radius * lid, 10)
-            sketch.add(white, _WHITE, shown=seen)
+            sketch.add(white, _WHITE, shown=seen, size=0.45 * radius)
             look_x, look_y = at + 0.09 * radius * gaze_x * width, eye_y + 0.09 * radius * gaze_y
             pupil = ellipse(frame, look_x, look_y, 0.12 * radius * width, 0.15 * radius * lid, 8)
         else:
             look_x, look_y = at + 0.08 * radius * gaze_x * width, eye_y + 0.08 * radius * gaze_y
             pupil = ellipse(frame, look_x, look_y, 0.14 * radius * width, 0.18 * radius * lid, 8)
-        sketch.add(pupil, ink, shown=seen)
+        sketch.add(pupil, ink, shown=seen, size=0.3 * radius)
         lift = eye_y - (0.36 + 0.1 * brow) * radius
         tilt = (0.16 * np.clip(brow, -1.0, 0.3) - 0.04) * radius * (1.0 if side == "r" else -1.0)
         half = 0.22 * radius * width
@@ -70,19 +70,17 @@ def add_face(
             ],
             1,
         )
-        sketch.add(frame.place(line), ink, shown=seen)
+        sketch.add(frame.place(line), ink, shown=seen, size=0.3 * radius)
         if glasses:
-            for r, rgb in ((0.33, ink), (0.25, _WHITE)):
-                if rgb is ink:
-                    ring = ellipse(frame, at, eye_y, r * radius * width, r * radius, 12)
-                    hole = ellipse(frame, at, eye_y, 0.25 * radius * width, 0.25 * radius, 12)
-                    # One outline around and back inside: a ring without a second colour behind it.
-                    loop = np.concatenate([ring, ring[:, :1], hole[:, :1], hole[:, ::-1]], 1)
-                    sketch.add(loop, rgb, convex=False, shown=seen)
+            ring = ellipse(frame, at, eye_y, 0.34 * radius * width, 0.34 * radius, 12)
+            hole = ellipse(frame, at, eye_y, 0.25 * radius * width, 0.25 * radius, 12)
+            # One outline around and back inside: a ring through which the eye is seen.
+            loop = np.concatenate([ring, ring[:, :1], hole[:, :1], hole[:, ::-1]], 1)
+            sketch.add(loop, ink, convex=False, shown=seen, size=0.6 * radius)
     if nose is not None:
         at, width = _on_head(yaw, radius * 1.08)
         tip = ellipse(frame, at, drop + 0.14 * radius * spread, 0.11 * radius, 0.13 * radius, 8)
-        sketch.add(tip, nose)
+        sketch.add(tip, nose, size=0.25 * radius)
     if mouth:
         _add_mouth(sketch, frame, radius, yaw, drop + 0.48 * radius * spread, smile, opened, ink)
 
@@ -103,4 +101,4 @@ def _add_mouth(
     upper = np.stack([x, y[:, None] + curve - thick * (0.4 + bow)], 2)
     lower = np.stack([x, y[:, None] + curve + (thick + 0.42 * radius * opened[:, None]) * (0.25 + bow)], 2)
     outline = np.concatenate([upper, lower[:, ::-1]], 1)
-    sketch.add(frame.place(outline), _MOUTH_DARK if ink != _WHITE else ink, convex=False)
+    sketch.add(frame.place(outline), _MOUTH_DARK if ink != _WHITE else ink, convex=False, size=0.6 * radius)

@@ -31,8 +31,8 @@ class Motion:
         size: 0 (small) .. 1 (large) within what the kind allows.
         side: 1 or -1: the right or left hand, or the edge that is faced.
         style: four numbers 0..1 that vary the rest.
-        travel: "spot" (stays), "around" (goes to and fro and turns), "along" (goes on for ever, for
-            cameras that track), "cross" (changes places with a neighbour and returns) or "circle" (the same, behind on one way).
+        travel: "spot" (stays), "around" (goes to and fro and turns), "along" (goes on for ever, for cameras that
+            track), "cross" (changes places with a neighbour and returns) or "circle" (the same, behind on one way).
     """
 
     kind: str

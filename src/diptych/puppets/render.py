@@ -20,7 +20,7 @@ from diptych.types import Frames, Skeleton
 _SHIFT = 4
 _SUPER = 2
 _SMALLEST = 0.7
-"""Shapes smaller than this many pixels are left out."""
+"""Details smaller than this many pixels are left out."""
 
 
 @dataclass(frozen=True, eq=False)

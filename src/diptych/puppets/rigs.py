@@ -252,6 +252,15 @@ def face_yaw(pose: Pose) -> Floats:
     return np.clip(channel(pose, "turn") * 1.25 + channel(pose, "head_turn") * 0.7, -1.4, 1.4)
 
 
+def _profile(pose: Pose) -> Floats:
+    """Horizontal scale of a body that is only ever seen from the side.
+
+    It shortens as it turns, but never below a third: a body must not vanish in the middle of turning round.
+    """
+    side = np.sin(channel(pose, "turn") * (np.pi / 2))
+    return np.where(side < 0, -1.0, 1.0) * (0.35 + 0.65 * np.abs(side))
+
+
 def _solve_quadruped(b: Build, h: float, pose: Pose) -> Solved:
     zero = np.zeros((pose_length(pose), 2))
     pelvis = Frame(zero, channel(pose, "pelvis"))
@@ -280,7 +289,7 @@ def _solve_quadruped(b: Build, h: float, pose: Pose) -> Solved:
     tip = tail.child(0.0, 0.5 * b.tail * h, channel(pose, "tail_2"))
     frames.update(tail=tail, tip=tip)
     joints.update(tail_1=tip.origin, tail_2=tip.at(0.0, 0.5 * b.tail * h))
-    facing = np.sin(channel(pose, "turn") * (np.pi / 2))
+    facing = _profile(pose)
     # The pelvis is the root of the chain, but an animal turns about its middle.
     middle_x = 0.5 * b.torso * h
     for frame in frames.values():
@@ -309,7 +318,7 @@ def _solve_chain(rig: str, b: Build, h: float, pose: Pose) -> Solved:
     spine = np.stack(points, 1)
     spine = spine - spine[:, middle : middle + 1]
     head = Frame(spine[:, 0], angles[:, 0] + channel(pose, "head"))
-    facing = np.sin(channel(pose, "turn") * (np.pi / 2)) if rig == "fish" else np.ones(len(zero))
+    facing = _profile(pose) if rig == "fish" else np.ones(len(zero))
     joints = {name: spine[:, k] for k, name in enumerate(("head", *_BODY[:count]))}
     frames = {"head": head}
     for k in range(count):

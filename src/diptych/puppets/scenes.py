@@ -59,6 +59,7 @@ ASPECTS: tuple[tuple[float, float], ...] = (
 """Width over height of pictures and videos, each with its share."""
 
 _FRAMED_SECONDS = 6.0
+_PAN_SECONDS = 9.0
 _UPRIGHT = ("biped", "object", "bird")
 
 
@@ -70,7 +71,7 @@ class Camera:
         kind: "static", "tracking" (keeps the figures where they were) or "pan".
         box: left, top, right, bottom in world units: always in view; the rest of the picture is filled around it.
         align: where the box lies in a picture of another shape, 0 (left, top) .. 1 (right, bottom).
-        speed: of a pan, in box heights a second, positive to the right.
+        speed: of a pan as it begins, in box heights a second, positive to the right.
         framing: "full", "half" or "face".
     """
 
@@ -215,9 +216,8 @@ class Pair:
         out = []
         for first, last in zip(self.reference_poses(), self.truth_poses(np.array([start_time])), strict=True):
             # A cartwheel may have turned many times: the nearest of the equal angles is the one to go to.
-            turned = channel(last, "pelvis") - channel(first, "pelvis")
-            first["pelvis"] = channel(first, "pelvis") + turned - _wrapped(turned)
-            out.append(blend(first, last, weight))
+            nearest = channel(first, "pelvis") + _wrapped(channel(last, "pelvis") - channel(first, "pelvis"))
+            out.append(blend(first, {**last, "pelvis": nearest}, weight))
         return out
 
     def reference(self, width: int, height: int) -> Rendering:
@@ -260,11 +260,13 @@ def camera_offsets(camera: Camera, staged: Sequence[Staged], seconds: NDArray[np
             moved += s.root[:, 0] - s.actor.x
         return moved / len(staged)
     if camera.kind == "pan":
-        return camera.speed * (camera.box[3] - camera.box[1]) * seconds
+        # To one side and back again: a pan that never ends would lose everybody.
+        swing = np.sin(seconds * (2 * np.pi / _PAN_SECONDS)) * (_PAN_SECONDS / (2 * np.pi))
+        return camera.speed * (camera.box[3] - camera.box[1]) * swing
     return np.zeros(len(seconds))
 
 
-_PAD = {"biped": 0.06, "object": 0.1, "bird": 0.1, "quadruped": 0.08, "fish": 0.17, "snake": 0.1}
+_PAD = {"biped": 0.06, "object": 0.1, "bird": 0.1, "quadruped": 0.08, "fish": 0.24, "snake": 0.1}
 
 
 def _extent(staged: Staged, framing: str, follow: bool) -> tuple[float, float, float, float]:
@@ -305,12 +307,14 @@ def _extent(staged: Staged, framing: str, follow: bool) -> tuple[float, float, f
     return (float(low[0]), float(low[1]), float(high[0]), float(high[1]))
 
 
-def _framed(rng: Rng, staged: Sequence[Staged], framing: str, kind: str, aspect: float) -> Camera:
+def _framed(rng: Rng, staged: Sequence[Staged], framing: str, kind: str) -> Camera:
     """A camera that has everything in view which the framing promises."""
     boxes = np.array([_extent(s, framing, kind == "tracking") for s in staged])
     x0, y0, x1, y1 = (float(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
     room = float(rng.uniform(1.0, 1.3 if framing == "full" else 1.15))
     grow_x, grow_y = (x1 - x0) * (room - 1.0), (y1 - y0) * (room - 1.0)
+    if kind == "pan":
+        grow_x += 0.35 * (y1 - y0)
     # More air above than below: figures stand on the ground, not in it.
     box = (x0 - grow_x / 2, y0 - grow_y * 0.6, x1 + grow_x / 2, y1 + grow_y * 0.4)
     align = (float(rng.uniform(0.2, 0.8)), float(rng.uniform(0.55, 0.9)) if framing == "full" else 1.0)
@@ -340,8 +344,8 @@ def _choice(rng: Rng, options: Sequence[str]) -> str:
 
 
 def _by_family(rng: Rng, rig: str) -> tuple[str, ...]:
-    """The kinds of one family, every family as likely."""
-    families = sorted({motions.family(rig, kind) for kind in motions.KINDS[rig]})
+    """The kinds of one family, every family as likely; expressions are for framings that show the face."""
+    families = sorted({motions.family(rig, kind) for kind in motions.KINDS[rig]} - {"expression"})
     chosen = _choice(rng, families)
     return tuple(kind for kind in motions.KINDS[rig] if motions.family(rig, kind) == chosen)
 
@@ -539,9 +543,9 @@ def _assemble(
     stills: list[tuple[Motion, float]] | None,
 ) -> Scene:
     """Put characters side by side, find a background and a camera that keeps them in view while they perform."""
-    gap = float(rng.uniform(1.0, 1.25)) if plan.travel in ("cross", "circle") else float(rng.uniform(0.8, 1.0))
+    gap = float(rng.uniform(1.0, 1.25)) if plan.travel in ("cross", "circle") else float(rng.uniform(0.62, 0.8))
     if plan.motion_rig in ("quadruped", "fish", "bird"):
-        gap += 0.3
+        gap += 0.45
     places = [0.0]
     for a, b in pairwise(characters):
         places.append(places[-1] + gap * 0.5 * (a.height + b.height))
@@ -549,20 +553,21 @@ def _assemble(
     for i, (character, x) in enumerate(zip(characters, places, strict=True)):
         y = float(rng.uniform(-0.2, 0.2)) * character.height if character.rig in ("fish",) and many else 0.0
         actors.append(Actor(character, x, y, stills[i][0] if stills else performed[i]))
-    aspect = _draw_aspect(rng, len(characters))
     times = start + np.arange(0.0, _FRAMED_SECONDS, 0.2)
     staged = [stage(actor, perform(motion, times, start)) for actor, motion in zip(actors, performed, strict=True)]
     if stills:
         staged += [stage(a, still(m, t)) for a, (m, t) in zip(actors, stills, strict=True)]
-    where = {"fish": "water", "snake": "meadow"}.get(characters[0].rig, "any")
+    where = {"fish": "water", "snake": "meadow"}.get(characters[0].rig, "any" if camera == "static" else "moving")
     avoid = tuple(c.palette.primary.rgb for c in characters) + tuple(c.palette.secondary.rgb for c in characters)
-    return Scene(
-        tuple(actors), draw_background(rng, avoid, where), _framed(rng, staged, framing, camera, aspect), aspect
-    )
+    seen = _framed(rng, staged, framing, camera)
+    return Scene(tuple(actors), draw_background(rng, avoid, where), seen, _draw_aspect(rng, seen))
 
 
-def _draw_aspect(rng: Rng, figures: int) -> float:
-    options = [(aspect, weight) for aspect, weight in ASPECTS if figures == 1 or aspect >= 1.0]
+def _draw_aspect(rng: Rng, camera: Camera) -> float:
+    """A shape for the picture; narrow ones only where the figures would not become tiny in them."""
+    x0, y0, x1, y1 = camera.box
+    needed = min(0.62 * (x1 - x0) / (y1 - y0), 4 / 3)
+    options = [(aspect, weight) for aspect, weight in ASPECTS if aspect >= needed]
     edges = np.cumsum([weight for _, weight in options])
     return options[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))][0]
 

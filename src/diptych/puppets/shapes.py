@@ -21,7 +21,8 @@ class Shape:
         rgb: its colour.
         convex: whether it is convex at all times (drawn faster).
         shown: ``(n,)`` whether it is drawn at each time, or None for always.
-        size: its typical extent in world units; what falls below a pixel is left out.
+        size: extent of a small detail in world units, infinite for others; details below a pixel are left out. It does
+            not depend on the pose, so a frame looks the same in every clip it is part of.
     """
 
     points: Floats
@@ -97,10 +98,9 @@ class Sketch:
         convex: bool = True,
         shown: NDArray[np.bool_] | None = None,
         line: bool = False,
+        size: float = np.inf,
     ) -> None:
         """Add a polygon ``(n, k, 2)``; ``line`` gives it the figure's outline, if the figure has one."""
-        first = points[0]
-        size = float(np.max(first.max(0) - first.min(0)))
         if line and self._outline > 0:
             self._shapes.append(Shape(grown(points, self._outline), self._ink, convex, shown, size))
         self._shapes.append(Shape(points, rgb, convex, shown, size))
@@ -123,7 +123,7 @@ class Sketch:
             along = b - a
             u = along / np.maximum(np.sqrt((along * along).sum(1)), 1e-9)[:, None]
             v = np.stack([-u[:, 1], u[:, 0]], 1)
-            facing = v @ np.array([0.85, 0.53])
+            facing = 0.85 * v[:, 0] + 0.53 * v[:, 1]
             v = v * np.sign(facing)[:, None]
             inner = (1.0 - 0.75 * np.abs(facing))[:, None]
             strip = np.stack([a + v * ra * inner, b + v * rb * inner, b + v * rb, a + v * ra], 1)

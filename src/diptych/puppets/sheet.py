@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -92,9 +91,3 @@ def render_pairs(
         at = pair.start + np.asarray(times, np.float64)
         size, drive_size = panel_size(pair.reference_aspect, area), panel_size(pair.driving_aspect, area)
         yield pair, pair.reference(*size), pair.driving(at, *drive_size), pair.truth(at, *size)
-
-
-def enlarged(picture: Picture, factor: int) -> Picture:
-    """The picture with every pixel repeated, for looking at."""
-    size = (picture.shape[1] * factor, picture.shape[0] * factor)
-    return np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_NEAREST), np.uint8)
