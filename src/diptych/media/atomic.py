@@ -26,7 +26,9 @@ def writing_errors(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         reason = (error.strerror or type(error).__name__).lower()
-        raise InputError(f"{path} cannot be written ({reason}); free some space or choose another folder.") from error
+        raise InputError(
+            f"{path} cannot be written ({reason}); free some space, or choose another folder or name."
+        ) from error
 
 
 @contextmanager
@@ -45,11 +47,12 @@ def output_file(path: Path) -> Iterator[Path]:
     Raises:
         InputError: the folder is missing or not writable, the disk is full, or ``path`` is not an ordinary file.
     """
-    target = Path(os.path.realpath(path))
-    if target.exists() and not target.is_file():
-        raise InputError(f"{path} cannot be written (it is not an ordinary file); choose another name.")
-    if not target.parent.is_dir():
-        raise InputError(f"{path} cannot be written (there is no folder {path.parent}); create the folder first.")
+    with writing_errors(path):
+        target = Path(os.path.realpath(path))
+        if target.exists() and not target.is_file():
+            raise InputError(f"{path} cannot be written (it is not an ordinary file); choose another name.")
+        if not target.parent.is_dir():
+            raise InputError(f"{path} cannot be written (there is no folder {path.parent}); create the folder first.")
     entered = replacing(target)
     with writing_errors(path):
         draft = entered.__enter__()

@@ -125,11 +125,11 @@ class VideoWriter:
         """
         with ExitStack() as stack:
             if self._audio_from is not None:
-                if self._path.exists() and self._audio_from.exists() and self._path.samefile(self._audio_from):
-                    raise InputError(f"{self._path} is both input and output; choose another name for the output.")
                 opened = opened_sound(self._audio_from, self._format, self._audio_delay)
                 self._sound = stack.enter_context(opened)
             temporary = stack.enter_context(output_file(self._path))
+            if self._audio_from is not None and self._path.exists() and self._path.samefile(self._audio_from):
+                raise InputError(f"{self._path} is both input and output; choose another name for the output.")
             self._container: OutputContainer = av.open(
                 str(temporary), mode="w", format=self._format, container_options=self._container_options()
             )
