@@ -18,6 +18,7 @@ from typing import Any
 import av
 import numpy as np
 from av.container import InputContainer
+from av.stream import Disposition
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
@@ -49,7 +50,6 @@ _MATRICES = {
     10: 9,
 }
 _FULL_RANGE = 2
-_ATTACHED_PICTURE = 0x400
 
 # Anything PyAV lets out of a damaged file. Its own classes cover libav's codes, the rest is raised by its Python side.
 DAMAGE = (av.error.FFmpegError, ValueError, OverflowError, MemoryError, EOFError)
@@ -251,7 +251,7 @@ def opened_media(path: Path) -> Iterator[InputContainer]:
 def _opened(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     """The file and its picture track, size checked."""
     with opened_media(path) as container:
-        pictures = [stream for stream in container.streams.video if not stream.disposition & _ATTACHED_PICTURE]
+        pictures = [stream for stream in container.streams.video if not stream.disposition & Disposition.attached_pic]
         if not pictures:
             raise InputError(f"{path} has no moving picture, only sound or a cover; give a video file.")
         stream = max(pictures, key=_area)
