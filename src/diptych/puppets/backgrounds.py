@@ -149,7 +149,15 @@ def paint(background: Background, width: int, height: int, left: int, right: int
     Returns:
         uint8 ``(height, left + width + right, 4)``, RGB and an alpha of 0; the view starts at column ``left``.
     """
-    canvas = np.zeros((height, left + width + right, 4), np.uint8)
+    # Painted in tiles of the view's width, each by itself, so that no pixel depends on how far a clip's camera goes.
+    first, last = -(-left // width), -(-right // width)
+    tiles = [_paint_tile(background, width, height, -k * width, ground) for k in range(-first, last + 1)]
+    whole = tiles[0] if len(tiles) == 1 else np.concatenate(tiles, 1)
+    return whole[:, first * width - left : (first + 1) * width + right]
+
+
+def _paint_tile(background: Background, width: int, height: int, left: int, ground: float) -> NDArray[np.uint8]:
+    canvas = np.zeros((height, width, 4), np.uint8)
     seen = 0.3 * height < ground < 1.02 * height
     horizon = ground - background.drop * height if seen else (0.45 + background.drop) * height
     canvas[..., :3] = background.first

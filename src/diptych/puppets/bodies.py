@@ -196,7 +196,10 @@ def _add_skirt(sketch: Sketch, c: Character, s: Solved, hp: Floats, rgb: RGB, ma
     flip = (top_l[:, 0] > top_r[:, 0])[:, None]
     top_l, top_r = np.where(flip, top_r, top_l), np.where(flip, top_l, top_r)
     quad = np.stack([top_l, top_r, right + flare, 0.5 * (left + right) + np.array([0, 0.015 * h]), left - flare], 1)
-    sketch.solid(quad, rgb, convex=False)
+    sketch.add(quad, rgb, convex=False, line=True)
+    if c.shaded:
+        inner_top, inner_hem = top_l + 0.7 * (top_r - top_l), left + 0.75 * (right - left)
+        sketch.add(np.stack([inner_top, top_r, right + flare, inner_hem], 1), shade(rgb, 0.8), convex=False)
     if c.parts.lower == "dress" and c.pattern != "plain":
         for share in (0.35, 0.75):
             a, z = top_l + share * (left - flare - top_l), top_r + share * (right + flare - top_r)
@@ -305,7 +308,7 @@ def _add_hair_cap(sketch: Sketch, c: Character, head: Frame, r: float, yaw: Floa
     moved[:, 11:, 0] += 0.75 * r * np.sin(yaw)[:, None]
     sketch.add(head.place(moved), hair, convex=False, line=True)
     side = np.sin(yaw)
-    patch = ellipse(head, -0.62 * r * side, -0.1 * r, 0.45 * r * np.abs(side), 0.75 * r, 12)
+    patch = ellipse(head, -0.62 * r * side, 0.0, 0.45 * r * np.abs(side), 0.86 * r, 12)
     sketch.add(patch, hair, shown=np.abs(side) > 0.3)
 
 
