@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from diptych.media.video import TimedFrame, VideoWriter, probe, read_clip, read_frames, write_clip
 from diptych.types import Clip
 
+QUIET = {"x265-params": "log-level=none"}
 FOREIGN = [
     Made("constant.mp4", steady(30, 512), Fraction(1, 12800)),
     Made("ntsc.mp4", steady(30, 1001), Fraction(1, 30000)),
@@ -29,6 +30,8 @@ FOREIGN = [
     Made("transport.ts", steady(20, 3600), Fraction(1, 90000)),
     Made("web.webm", steady(12, 40), Fraction(1, 1000), codec="libvpx-vp9", options={"cpu-used": "8"}),
     Made("old.avi", steady(12, 1), codec="mpeg4", options={"bf": "0"}),
+    Made("moving.gif", uneven(12, 10), Fraction(1, 100), codec="gif", pix_fmt="rgb8", options={}),
+    Made("small.mkv", uneven(20, 90, start=333), Fraction(1, 1000), codec="libx265", options=QUIET),
 ]
 
 
@@ -40,6 +43,14 @@ def test_every_frame_once_in_order_at_its_own_time(made: Made, tmp_path: Path) -
     assert [number_of(frame.pixels) for frame in frames] == list(range(len(made.times)))
     assert [frame.time - offset for frame in frames] == list(made.times)
     assert frames[-1].duration == made.last_duration
+
+
+def test_what_an_edit_list_cuts_is_not_given(tmp_path: Path) -> None:
+    """MP4 stores a start before zero as an edit list that hides the first frames, as trimming on a phone does."""
+    path = make(tmp_path, Made("trimmed.mp4", steady(30, 1, start=-10)))
+    frames = list(read_frames(path))
+    assert [number_of(frame.pixels) for frame in frames] == list(range(10, 30))
+    assert [frame.time for frame in frames] == [Fraction(i, 25) for i in range(20)]
 
 
 @pytest.mark.parametrize("made", FOREIGN, ids=lambda made: made.name)
