@@ -69,7 +69,7 @@ def draw(number: int, contract: Contract, *, split: str = "train") -> Draw:
         window = opening(contract.window_frames, contract.lead_in)
     shown = window.motion_frames
     ends = shown if rng.random() >= HELD_SHARE else int(rng.integers(1 + window.history, shown + 1))
-    times = rng.uniform(0.0, 2.0) + np.minimum(np.arange(shown), ends - 1) / fps
+    times = pair.start + rng.uniform(0.0, 1.5) + np.minimum(np.arange(shown), ends - 1) / fps
     reference, motion, output = _render(pair, times, window, contract)
     history = None
     if window.history:

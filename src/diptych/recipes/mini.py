@@ -240,7 +240,7 @@ def puppet_clips(phase: Phase, count: int, rng: np.random.Generator, *, agreed: 
     box = box_for(pairs[0].reference_aspect, agreed)
     clips = []
     for pair in pairs:
-        times = rng.uniform(0, 4) + np.arange(phase.frames) / np.exp(rng.uniform(np.log(6), np.log(30)))
+        times = pair.start + rng.uniform(0, 3) + np.arange(phase.frames) / np.exp(rng.uniform(np.log(6), np.log(30)))
         render = (pair.driving, pair.truth)[int(rng.integers(2))]
         clips.append(to_pixels(render(times, box.panel_width, box.panel_height).frames))
     return clips

@@ -66,7 +66,7 @@ def _render_pair(folder: Path, seed: int, options: PuppetsRenderOptions) -> None
     fps, frames, size = Fraction(options.fps or _FPS), options.frames or _FRAMES, options.size or _SIZE
     shape = contract(panel_area=size * size)
     box, driving_box = box_for(pair.reference_aspect, shape), box_for(pair.driving_aspect, shape)
-    times = np.arange(frames) / float(fps)
+    times = pair.start + np.arange(frames) / float(fps)
     draft = folder.with_name(folder.name + ".part")
     draft.mkdir()
     truth = pair.truth(times, box.width, box.height)
