@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 from capsule_world import FRAMES, draw
 
-from diptych.bench.seesaw import identity_error, motion_error, scene_without_figures
+from diptych.bench.scene import scene_without_figures
+from diptych.bench.seesaw import identity_error, motion_error
 
-WORLDS = range(20)
+WORLDS = range(12)
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def test_identity_error_follows_looks_and_hardly_pose(errors):
 def test_motion_error_follows_pose_and_hardly_looks(errors):
     pose, looks = errors["pose"][:, 1], errors["looks"][:, 1]
     assert np.mean(looks < pose) >= 0.95
-    assert np.median(looks) < 0.4 * np.median(pose)
+    assert np.median(looks) < 0.5 * np.median(pose)
     assert np.median(pose) == pytest.approx(1, abs=0.15)
 
 

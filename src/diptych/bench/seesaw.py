@@ -1,30 +1,31 @@
 """Looks and pose measured apart, so that a model that buys one with the other is seen doing it.
 
-Both measures see a clip through one decomposition: the truth and its mask give the scene without figures, and whatever
-in a clip differs in colour from that scene is figure, by a weight in [0, 1]. Nothing tells them where in the result a
-figure should be, and no pose is estimated, so coarse and blurred clips of 64 pixels can be measured as well as sharp
-ones.
+Both see a clip as figure against scene (``diptych.bench.scene``). Nothing tells them where in the result a figure
+should be, and no pose is estimated, so coarse and blurred clips of 64 pixels can be measured as well as sharp ones.
 
-- Identity error forgets where: it compares the colours of all figure pixels of the clip, as one palette.
-- Motion error forgets the colours: it compares how the figure weight changes over time.
+- Identity error forgets where and when: all figure pixels of a clip are one palette.
+- Motion error forgets the colours: what counts is the rhythm in which the clip resembles itself, and the optical flow.
+
+What was tried instead, and the figures that decided, are in benchmarks/measures_calibration.py and docs/bench.md.
 """
 
 from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from diptych.bench.measures import Mask
+from diptych.bench.scene import Lab, figure_weight, scene_without_figures, to_lab
 from diptych.types import Frames
 
-_Lab = NDArray[np.float32]
-
-OTHER_CHARACTER = 24.0
-"""Palette distance of two characters drawn at random, in CIELAB units; what makes an identity error of 1.
-
-Measured by benchmarks/measures_calibration.py.
-"""
+OTHER_CHARACTER = 33.0
+"""Palette distance, in CIELAB units, that counts as 1: the median between two characters drawn at random."""
 
 
 def identity_error(result: Frames, truth: Frames, mask: Mask) -> float:
@@ -35,148 +36,108 @@ def identity_error(result: Frames, truth: Frames, mask: Mask) -> float:
 
     Blind spots: the same colours in other places (shirt and trousers swapped, a face without eyes), shape and build
     wherever they leave the shares of colours alone, flicker that averages out over the clip, and parts coloured as the
-    scene behind them. It is not wholly blind to pose: a turned figure shows other parts, and where the result's
-    background is wrong, that background counts as figure.
+    scene behind them. It is not wholly blind to pose: a turned figure shows other parts. Where the result's background
+    is wrong, that background counts as figure.
 
     Args:
         result: RGB, uint8, ``(t, h, w, 3)``.
         truth: RGB, uint8, of the same shape.
-        mask: uint8, ``(t, h, w)``, above zero where the truth shows a figure.
+        mask: uint8, ``(t, h, w)``, above zero wherever the truth shows anything of a figure.
 
     Returns:
-        0 = the truth's palette, about 1 = another character's, or the bare scene's; not bounded. Lower is better.
+        0 = the truth's palette, about 1 = another character's or the bare scene's; no upper bound. Lower is better.
 
     Raises:
         ValueError: the shapes do not agree.
     """
-    scene = _lab(scene_without_figures(truth, mask))
-    shown, right = _lab(_checked(result, truth)), _lab(truth)
-    distance = _palette_distance(shown, _figure_weight(shown, scene), right, _figure_weight(right, scene))
-    return distance / OTHER_CHARACTER
+    shown, right = _against_scene(result, truth, mask)
+    return _palette_distance(shown, right) / OTHER_CHARACTER
 
 
 def motion_error(result: Frames, truth: Frames, mask: Mask) -> float:
-    """How far the figures' movement is from the truth's, whatever their colours.
+    """How far the figures' motion is from the truth's, whatever their colours: the mean of rhythm and flow error.
 
-    The figure weight of every pixel, blurred a little, less its mean over time, is what moved. The error is the
-    distance of that between result and truth as a share of what both moved: 0 for the truth, about 1 for another
-    motion, and exactly 1 for a still picture.
+    Rhythm (``rhythm_error``) hardly knows looks or build, but cannot tell a left arm from a right one; flow
+    (``flow_error``) can, and pays for it by minding the build. Where one has no value, the other stands alone.
 
-    Blind spots: a limb that moves in front of the body (its outline stays), a pose that is wrong in the same way in
-    every frame (its mean is taken off), depth and facial expression, and parts coloured as the scene behind them. It is
-    not wholly blind to looks: a wider build moves a wider outline. Clips of a single frame have no motion.
+    Blind spots: half of the error is blind to where the motion happens; both miss motion towards the camera, a pose
+    that is wrong in the same way in every frame, and parts coloured as the scene behind them. Right motion in the wrong
+    place or size counts as half wrong. It is not wholly blind to looks: another build moves another outline.
 
     Args:
         result: RGB, uint8, ``(t, h, w, 3)``.
         truth: RGB, uint8, of the same shape.
-        mask: uint8, ``(t, h, w)``, above zero where the truth shows a figure.
+        mask: uint8, ``(t, h, w)``, above zero wherever the truth shows anything of a figure.
 
     Returns:
-        0 to about 1, at most the square root of 2 (the opposite motion); NaN where the truth does not move. Lower is
-        better.
+        0 = the truth's motion, about 1 = another motion, 1 = nothing moves; at most the square root of 2. Lower is
+        better. NaN where the truth's figures do not move.
 
     Raises:
         ValueError: the shapes do not agree.
     """
-    scene = _lab(scene_without_figures(truth, mask))
-    shown = _moved(_figure_weight(_lab(_checked(result, truth)), scene))
-    right = _moved(_figure_weight(_lab(truth), scene))
-    both = float(np.sum(shown**2) + np.sum(right**2))
-    if float(np.mean(right**2)) < _STILL:
-        return float("nan")
-    return float(np.sqrt(np.sum((shown - right) ** 2) / both))
+    shown, right = _against_scene(result, truth, mask)
+    halves = [half for half in (_rhythm_distance(shown, right), _flow_distance(shown, right)) if not math.isnan(half)]
+    return sum(halves) / len(halves) if halves else math.nan
 
 
-def scene_without_figures(truth: Frames, mask: Mask) -> Frames:
-    """The truth with its figures taken out: every frame as it would be if nobody were there.
+def rhythm_error(result: Frames, truth: Frames, mask: Mask) -> float:
+    """Whether the result resembles itself at the times at which the truth resembles itself.
 
-    Behind a still camera a figure's pixel is filled from the times at which it was uncovered; what was never uncovered,
-    and every figure's pixel behind a moving camera, is painted in from around it.
+    How much the figure differs between frames i and j, for every i and j, less the mean over all pairs equally far
+    apart in time: a table that hardly depends on who moves. The error is the distance of the two tables, each of length
+    1. After Junejo et al., View-Independent Action Recognition from Temporal Self-Similarities (2011).
 
-    Args:
-        truth: RGB, uint8, ``(t, h, w, 3)``.
-        mask: uint8, ``(t, h, w)``, above zero where the truth shows a figure.
-
-    Returns:
-        RGB, uint8, ``(t, h, w, 3)``.
-
-    Raises:
-        ValueError: the shapes do not agree.
+    Arguments and range as for ``motion_error``. NaN also where the truth only glides along, or has under 3 frames: then
+    it has no rhythm.
     """
-    if mask.shape != truth.shape[:3]:
-        raise ValueError(f"the mask has shape {mask.shape}, the clip {truth.shape}")
-    # One pixel more than the mask: its rim is blended with the figure.
-    figure = np.stack([cv2.dilate((frame > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) for frame in mask])
-    plate = _plate(truth, figure)
-    if plate is not None:
-        return np.where(figure[..., None] > 0, plate, truth)
-    return np.stack([_painted_in(frame, hole) for frame, hole in zip(truth, figure, strict=True)])
+    return _rhythm_distance(*_against_scene(result, truth, mask))
 
 
-_STILL_CAMERA_LEVELS = 3.0
-_CALM_DELTA_E = 4.0
-_CLEAR_DELTA_E = 12.0
-_MOVED_BLUR = 1.0
-_STILL = 1e-6
-_REACH = 1
-_BARE = 1e-6
+def flow_error(result: Frames, truth: Frames, mask: Mask) -> float:
+    """Whether the result's figures move in the same direction at the same place and time.
+
+    The distance between the optical flows of both clips, each where its own figure is and blurred by 4 % of the
+    picture's side, as a share of how much both moved.
+
+    Arguments and range as for ``motion_error``.
+    """
+    return _flow_distance(*_against_scene(result, truth, mask))
 
 
-def _checked(result: Frames, truth: Frames) -> Frames:
+@dataclass(frozen=True, eq=False)
+class _Seen:
+    """A clip against its scene: pixels, their colours, the scene's, and how much each pixel is figure."""
+
+    frames: Frames
+    lab: Lab
+    scene: Lab
+    weight: NDArray[np.float32]
+
+    @cached_property
+    def flow(self) -> NDArray[np.float32]:
+        """Flow of the figures in pixels a frame, by their weight, float32, ``(t - 1, h, w, 2)``."""
+        return _flow(self.frames) * self.weight[1:, ..., None]
+
+    @cached_property
+    def moves(self) -> bool:
+        """Whether the figures move at all."""
+        speed = float(np.sum(np.linalg.norm(self.flow, axis=-1)))
+        return speed > _STILL_PIXELS * max(float(np.sum(self.weight[1:])), 1.0)
+
+
+def _against_scene(result: Frames, truth: Frames, mask: Mask) -> tuple[_Seen, _Seen]:
     if result.shape != truth.shape:
         raise ValueError(f"result and truth must be clips of one shape, they have {result.shape} and {truth.shape}")
-    return result
+    scene = to_lab(scene_without_figures(truth, mask))
+    labs = to_lab(result), to_lab(truth)
+    shown, right = (
+        _Seen(frames, lab, scene, figure_weight(lab, scene)) for frames, lab in zip((result, truth), labs, strict=True)
+    )
+    return shown, right
 
 
-def _plate(truth: Frames, figure: NDArray[np.uint8]) -> Frames | None:
-    """The scene of a still camera, ``(h, w, 3)``, or None if the camera moves."""
-    covered = np.broadcast_to(figure[..., None] > 0, truth.shape)
-    count = np.sum(figure == 0, axis=0)
-    # Covered times sort to the end, so the median of the uncovered ones lies in the middle of the first ``count``.
-    middle = np.clip((count - 1) // 2, 0, None)[None, ..., None]
-    in_order = np.sort(np.where(covered, 256, truth.astype(np.int16)), axis=0)
-    median = np.take_along_axis(in_order, np.broadcast_to(middle, (1, *truth.shape[1:])), axis=0)[0]
-    never = count == 0
-    plate = np.where(never[..., None], 0, median).astype(np.uint8)
-    deviation = np.abs(truth.astype(np.int16) - plate)[~covered]
-    if deviation.size == 0 or float(deviation.mean()) > _STILL_CAMERA_LEVELS:
-        return None
-    return _painted_in(plate, never.astype(np.uint8))
-
-
-def _painted_in(picture: NDArray[np.uint8], hole: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    if not hole.any() or hole.all():
-        return picture
-    return np.asarray(cv2.inpaint(picture, hole, 3, cv2.INPAINT_TELEA), np.uint8)
-
-
-def _lab(frames: Frames) -> _Lab:
-    """CIELAB, float32, ``(t, h, w, 3)``: distances there are about as large as they look."""
-    t, h, w, _ = frames.shape
-    tall = frames.reshape(t * h, w, 3).astype(np.float32) / 255
-    return np.asarray(cv2.cvtColor(tall, cv2.COLOR_RGB2LAB)).reshape(t, h, w, 3)
-
-
-def _figure_weight(lab: _Lab, scene: _Lab) -> NDArray[np.float32]:
-    """0 where a pixel looks like the scene within a pixel's reach, 1 where clearly not, float32, ``(t, h, w)``.
-
-    The reach forgives a background that is blurred or a pixel off; the calm zone forgives compression and a decoder's
-    noise.
-    """
-    h, w = lab.shape[1:3]
-    around = np.pad(scene, ((0, 0), (_REACH, _REACH), (_REACH, _REACH), (0, 0)), mode="edge")
-    nearest = np.full(lab.shape[:3], np.inf, np.float32)
-    for dy in range(2 * _REACH + 1):
-        for dx in range(2 * _REACH + 1):
-            difference = lab - around[:, dy : dy + h, dx : dx + w]
-            np.minimum(nearest, np.einsum("thwc,thwc->thw", difference, difference), out=nearest)
-    beyond = np.maximum(np.sqrt(nearest) - _CALM_DELTA_E, 0)
-    return np.asarray(1 - np.exp(-((beyond / _CLEAR_DELTA_E) ** 2)), np.float32)
-
-
-def _moved(weight: NDArray[np.float32]) -> NDArray[np.float32]:
-    soft = np.stack([cv2.GaussianBlur(frame, (0, 0), _MOVED_BLUR) for frame in weight])
-    return np.asarray(soft - soft.mean(axis=0))
+# Palettes
 
 
 def _directions(count: int) -> NDArray[np.float32]:
@@ -190,20 +151,87 @@ def _directions(count: int) -> NDArray[np.float32]:
 _SLICES = _directions(16)
 _BINS_PER_UNIT = 2
 _SPAN = 200
+_TRACE = 1e-6
+"""Weight that every pixel keeps, so that a clip without figures is compared by its bare scene."""
 
 
-def _palette_distance(a: _Lab, weight_a: NDArray[np.float32], b: _Lab, weight_b: NDArray[np.float32]) -> float:
-    """Sliced earth mover's distance in CIELAB units, scaled so that a shift of all colours by d measures d on average.
-
-    A clip without figures is compared by its bare scene: every pixel keeps a trace of weight.
-    """
+def _palette_distance(a: _Seen, b: _Seen) -> float:
+    """Sliced earth mover's distance in CIELAB units, scaled so that shifting all colours by d measures d on average."""
     gaps = []
     for direction in _SLICES:
         shares = []
-        for lab, weight in ((a, weight_a), (b, weight_b)):
-            place = (lab @ direction + _SPAN) * _BINS_PER_UNIT
-            mass = np.bincount(place.astype(np.intp).ravel(), (weight + _BARE).ravel(), 2 * _SPAN * _BINS_PER_UNIT)
+        for seen in (a, b):
+            place = ((seen.lab @ direction + _SPAN) * _BINS_PER_UNIT).astype(np.intp)
+            mass = np.bincount(place.ravel(), (seen.weight + _TRACE).ravel(), 2 * _SPAN * _BINS_PER_UNIT)
             shares.append(np.cumsum(mass / mass.sum()))
         gaps.append(np.abs(shares[0] - shares[1]).sum() / _BINS_PER_UNIT)
     # The mean length of a unit vector's shadow on a direction is one half.
     return 2.0 * float(np.mean(gaps))
+
+
+# Motion
+
+_SHADE_BLUR = 1.0
+_LEAST_RHYTHM = 0.05
+"""Below this share of the self-distances, what is left after taking off their mean over equal lags is noise."""
+_FLOW_SIDE = 128
+"""Flow is found on pictures at least this wide and high: its patches are 8 pixels."""
+_FLOW_BLUR = 0.04
+_STILL_PIXELS = 0.01
+"""Mean flow below this many pixels a frame, over the truth's figures, is standing still."""
+
+
+def _rhythm_distance(shown: _Seen, right: _Seen) -> float:
+    wanted, wanted_size = _rhythm(right)
+    if wanted_size < _LEAST_RHYTHM or not right.moves:
+        return math.nan
+    made, _ = _rhythm(shown)
+    return _share(made, wanted)
+
+
+def _rhythm(seen: _Seen) -> tuple[NDArray[np.float64], float]:
+    """Detrended self-distances of length 1, ``(t, t)``, and which share of the self-distances they were.
+
+    Where that share is below ``_LEAST_RHYTHM`` the table is shorter than 1 in proportion, down to all 0.
+    """
+    shade = (seen.lab - seen.scene) * seen.weight[..., None]
+    rows = np.stack([cv2.GaussianBlur(frame, (0, 0), _SHADE_BLUR) for frame in shade]).reshape(len(shade), -1)
+    rows = rows.astype(np.float64) - rows.mean(axis=0)
+    squares = np.sum(rows**2, axis=1)
+    table = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0))
+    whole = float(np.linalg.norm(table))
+    for lag in range(len(table)):
+        i = np.arange(len(table) - lag)
+        table[i, i + lag] -= table[i, i + lag].mean()
+        table[i + lag, i] = table[i, i + lag]
+    left = float(np.linalg.norm(table))
+    if whole == 0.0:
+        return np.zeros_like(table), 0.0
+    return table / max(left, _LEAST_RHYTHM * whole), left / whole
+
+
+def _flow_distance(shown: _Seen, right: _Seen) -> float:
+    if not right.moves:
+        return math.nan
+    blur = _FLOW_BLUR * math.sqrt(right.weight.shape[1] * right.weight.shape[2])
+    made, wanted = (np.stack([cv2.GaussianBlur(frame, (0, 0), blur) for frame in seen.flow]) for seen in (shown, right))
+    return _share(made, wanted)
+
+
+def _flow(frames: Frames) -> NDArray[np.float32]:
+    """Optical flow from each frame to the next in pixels, float32, ``(t - 1, h, w, 2)``."""
+    h, w = frames.shape[1:3]
+    if len(frames) < 2:
+        return np.zeros((0, h, w, 2), np.float32)
+    enlarge = max(1, math.ceil(_FLOW_SIDE / min(h, w)))
+    greys = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames]
+    greys = [cv2.resize(grey, (w * enlarge, h * enlarge), interpolation=cv2.INTER_LINEAR) for grey in greys]
+    solver = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    flows = [solver.calc(first, second, None) for first, second in pairwise(greys)]
+    return np.stack([cv2.resize(flow, (w, h), interpolation=cv2.INTER_AREA) / enlarge for flow in flows])
+
+
+def _share(made: NDArray[np.floating], wanted: NDArray[np.floating]) -> float:
+    """Distance of two fields as a share of both: 0 equal, 1 unrelated or nothing made, square root of 2 opposite."""
+    both = float(np.sum(made**2) + np.sum(wanted**2))
+    return math.sqrt(float(np.sum((made - wanted) ** 2)) / both)
