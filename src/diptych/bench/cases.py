@@ -1,0 +1,46 @@
+"""The questions a suite asks, with their right answers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from diptych.bench.measures import Mask
+from diptych.puppets.suite import FPS, SuitePair
+from diptych.types import Frames, Sample
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """One question with its right answer.
+
+    Attributes:
+        id: unique within its suite.
+        category: what kind of question it is.
+        sample: reference, driving frames and prompt.
+        fps: frames per second of the driving frames, exact.
+        truth: the reference's character in the driver's motion, RGB, uint8, ``(t, h, w, 3)``, h and w the reference's.
+        mask: how much of every pixel the truth's figures cover, uint8, ``(t, h, w)``.
+    """
+
+    id: str
+    category: str
+    sample: Sample
+    fps: Fraction
+    truth: Frames
+    mask: Mask
+
+
+def puppet_case(pair: SuitePair) -> Case:
+    """Draw one pair of a puppet suite; the prompt is the pair's caption."""
+    truth = pair.pair.truth(pair.times, *pair.reference_size)
+    reference = pair.pair.reference(*pair.reference_size).frames[0]
+    driver = pair.pair.driving(pair.times, *pair.driving_size).frames
+    return Case(
+        id=pair.id,
+        category=pair.category,
+        sample=Sample(reference, driver, pair.pair.caption),
+        fps=Fraction(FPS),
+        truth=truth.frames,
+        mask=truth.mask,
+    )
