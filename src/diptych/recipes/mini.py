@@ -100,11 +100,18 @@ def mini_cpu() -> MiniRecipe:
     return MiniRecipe(
         panel_area=64 * 64,
         vae=VaeConfig(),
-        pictures=Phase(steps=1800, clips=16, at_once=16, frames=1),
-        clips=Phase(steps=1500, clips=4, at_once=4, frames=5),
+        pictures=Phase(steps=3000, clips=8, at_once=8, frames=1),
+        clips=Phase(steps=2000, clips=4, at_once=4, frames=5),
         canvases=Phase(steps=1200, clips=2, at_once=1, frames=17, canvas=True),
         vae_loop=LoopSettings(
-            steps=4500, learning_rate=1.5e-3, warmup=100, decay=0.35, ema=300, checkpoint_every=200, preview_every=500
+            steps=6200,
+            learning_rate=1e-3,
+            muon_learning_rate=2e-2,
+            warmup=100,
+            decay=0.4,
+            ema=200,
+            checkpoint_every=200,
+            preview_every=500,
         ),
         draws=16_384,
         workers=2,

@@ -103,8 +103,9 @@ class AutoencoderTask:
         return {"vae": asdict(self.config), "phases": [asdict(phase) for phase in self.phases]}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
-        """None: convolutions stay with AdamW."""
-        return []
+        """Kernels of the blocks' convolutions; what touches pixels and latents stays with AdamW."""
+        outer = ("coder.conv_in.", "coder.conv_out.")
+        return [p for name, p in module.named_parameters() if p.ndim == 5 and not any(part in name for part in outer)]
 
     def phase(self, step: int) -> Phase:
         """The phase that a step belongs to."""

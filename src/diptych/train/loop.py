@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from diptych.method.diffusion import seeded
 from diptych.progress import progress
+from diptych.train.muon import FlatMuon
 from diptych.train.state import checkpoints, load_state, save_state
 
 
@@ -74,7 +75,7 @@ class Task(Protocol):
         ...
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
-        """Two-dimensional weights inside blocks, which Muon may train; may be empty."""
+        """Weights inside blocks that are linear maps, which Muon may train; may be empty."""
         ...
 
     def parts(self, step: int) -> int:
@@ -131,7 +132,7 @@ def train(
     accelerator = Accelerator(
         mixed_precision=settings.precision, project_config=ProjectConfiguration(project_dir=str(folder))
     )
-    module = task.module.train()
+    module = task.module.train().to(accelerator.device)
     averaged = copy.deepcopy(module).requires_grad_(False).eval().to(accelerator.device)
     optimizers = _optimizers(task, module, settings)
     facts = {**task.facts, "seed": settings.seed, "processes": accelerator.num_processes}
@@ -220,9 +221,7 @@ def _optimizers(task: Task, module: nn.Module, settings: LoopSettings) -> dict[s
         "adamw": torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
     }
     if matrices:
-        found["muon"] = torch.optim.Muon(
-            matrices, lr=settings.muon_learning_rate or 0.0, momentum=0.95, weight_decay=settings.weight_decay
-        )
+        found["muon"] = FlatMuon(matrices, settings.muon_learning_rate or 0.0, settings.weight_decay)
     return found
 
 
