@@ -33,13 +33,12 @@ class Blocks:
 
     contract: Contract = field(default_factory=lambda: contract(panel_area=32 * 32))
     facts: Facts = FACTS
-    device: torch.device = torch.device("cpu")
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seen: list[torch.Tensor] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
 
     def encode_text(self, prompts):
         self.prompts += prompts
-        return None
 
     def encode_canvas(self, pixels):
         b, c, t, h, w = pixels.shape

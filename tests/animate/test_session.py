@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from blocks import Blocks, plain_blocks
 
+from blocks import Blocks, plain_blocks
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
 

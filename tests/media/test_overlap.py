@@ -47,14 +47,22 @@ def test_an_error_of_the_consumer_reaches_the_maker():
         if item == 3:
             raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"), behind(consume, 2) as writer:
-        for i in range(100):
-            writer.put(i)
+    def make():
+        with behind(consume, 2) as writer:
+            for i in range(100):
+                writer.put(i)
+
+    with pytest.raises(OSError, match="disk full"):
+        make()
 
 
 def test_an_error_of_the_maker_ends_the_consumer():
-    with pytest.raises(KeyError), behind(lambda item: time.sleep(0.01), 1) as writer:
-        for _ in range(5):
-            writer.put(0)
-        raise KeyError
+    def make():
+        with behind(lambda item: time.sleep(0.01), 1) as writer:
+            for _ in range(5):
+                writer.put(0)
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        make()
     assert threading.active_count() == 1

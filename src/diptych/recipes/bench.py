@@ -20,6 +20,7 @@ from diptych.method.pixels import to_frames, to_pixels
 from diptych.models.protocol import Backbone
 from diptych.options import BenchPuppetsOptions
 from diptych.progress import progress
+from diptych.puppets.suite import suite_pairs
 from diptych.recipes.animate import open_session
 from diptych.types import Frames, Sample
 
@@ -31,22 +32,19 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
     """Runs the suite and prints a table; writes the figures and a contact sheet where asked for.
 
     Raises:
-        InputError: if there is no such model.
-        ValueError: if there is no such suite.
+        InputError: if there is no such model or suite.
     """
-    from diptych.bench.cases import puppet_cases
-
     session = open_session(options.model, options.steps)
     name = options.suite or SUITE
-    cases = puppet_cases(name)
-    chosen = [cases[i] for i in range(min(options.pairs, len(cases)))] if options.pairs else cases
+    total = min(options.pairs or len(suite_pairs(name)), len(suite_pairs(name)))
     began = time.monotonic()
-    with progress("bench", len(chosen), "pairs") as report:
+    with progress("bench", total, "pairs") as report:
         result = run_suite(
             answering(session),
             through_vae(session.backbone),
-            chosen if options.pairs else name,
+            name,
             lambda done, total, pair: report(done, pair),
+            first=options.pairs,
         )
     print(table(result))
     if options.json:

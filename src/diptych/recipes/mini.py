@@ -100,11 +100,11 @@ def mini_cpu() -> MiniRecipe:
     return MiniRecipe(
         panel_area=64 * 64,
         vae=VaeConfig(),
-        pictures=Phase(steps=3000, clips=8, at_once=8, frames=1),
-        clips=Phase(steps=2000, clips=4, at_once=4, frames=5),
-        canvases=Phase(steps=1200, clips=2, at_once=1, frames=17, canvas=True),
+        pictures=Phase(steps=2400, clips=8, at_once=8, frames=1),
+        clips=Phase(steps=1400, clips=4, at_once=4, frames=5),
+        canvases=Phase(steps=800, clips=2, at_once=1, frames=17, canvas=True),
         vae_loop=LoopSettings(
-            steps=6200,
+            steps=4600,
             learning_rate=1e-3,
             muon_learning_rate=2e-2,
             warmup=100,
