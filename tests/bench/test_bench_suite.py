@@ -10,11 +10,12 @@ import pytest
 from capsule_world import draw
 
 from diptych.bench.baselines import BASELINES, still_reference
-from diptych.bench.cases import Case
+from diptych.bench.cases import Case, puppet_case
 from diptych.bench.measures import PSNR_CAP_DB, psnr_db
-from diptych.bench.report import best_middle_worst, ranked, table
+from diptych.bench.report import best_middle_worst, rank_sheet, ranked, table
 from diptych.bench.suite import CEILING, MODEL, Scores, mean_scores, run_suite
-from diptych.types import Sample
+from diptych.puppets.suite import suite_pairs
+from diptych.types import InputError, Sample
 
 FPS = Fraction(12)
 
@@ -157,3 +158,47 @@ def test_best_middle_and_worst_are_disjoint_and_in_order(result, count):
         assert values[-1] == 0
     if count == 64:
         assert values == [63, 62, 61, 33, 32, 31, 2, 1, 0]
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_the_rank_sheet_shows_every_group_there_is(result, count):
+    few = rescored(result, [(str(i), float(i)) for i in range(count)])
+    sheet = rank_sheet(few, k=1, columns=3, height=32)
+    assert sheet.dtype == np.uint8
+    assert sheet.shape[2] == 3
+    one = rank_sheet(rescored(result, [("0", 0.0)]), k=1, columns=3, height=32)
+    assert sheet.shape == (one.shape[0], count * one.shape[1], 3)
+
+
+def test_the_rank_sheet_shows_the_pixels_of_the_result(result):
+    green = np.full_like(result.pairs[0].strip.result, (0, 255, 0))
+    marked = replace(result.pairs[0], strip=replace(result.pairs[0].strip, result=green))
+    sheet = rank_sheet(replace(result, pairs=(marked,)), k=1, columns=4, height=64)
+    assert np.all(sheet == (0, 255, 0), axis=-1).sum() == 4 * 64 * 64
+    assert not np.all(rank_sheet(result, k=1, columns=4, height=64) == (0, 255, 0), axis=-1).any()
+
+
+def test_a_named_suite_is_drawn_pair_by_pair():
+    done = []
+    few = run_suite(
+        lambda sample, fps: still_reference(sample),
+        suite="puppets-v1",
+        progress=lambda *report: done.append(report),
+        first=2,
+    )
+    assert few.suite == "puppets-v1, first 2"
+    assert done == [(1, 2, few.pairs[0].id), (2, 2, few.pairs[1].id)]
+    assert few.mean(MODEL) == few.mean("still_reference")
+    with pytest.raises(InputError, match="no evaluation suite"):
+        run_suite(lambda sample, fps: still_reference(sample), suite="nonsense")
+
+
+def test_a_puppet_case_is_the_suites_own_pair():
+    pair = suite_pairs("puppets-v1")[5]
+    drawn, clips = puppet_case(pair), pair.clips()
+    assert np.array_equal(drawn.truth, clips["truth"])
+    assert np.array_equal(drawn.sample.motion, clips["driving"])
+    assert np.array_equal(drawn.sample.reference, clips["reference"][0])
+    assert drawn.mask.shape == drawn.truth.shape[:3]
+    assert drawn.sample.prompt == pair.pair.caption
+    assert np.allclose(np.diff(pair.times), 1 / float(drawn.fps))

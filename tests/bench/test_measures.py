@@ -52,12 +52,13 @@ def test_psnr_is_of_the_clips_error_not_the_mean_of_frames():
 
 def test_masked_psnr_sees_only_the_figure():
     truth, mask = noise(1), np.zeros((4, 24, 20), np.uint8)
-    mask[:, 5:9, 3:7] = 1
+    mask[:, 4:10, 2:8] = 90
+    mask[:, 5:9, 3:7] = 200
     result = truth.copy()
-    result[mask == 0] = 255 - result[mask == 0]
+    result[mask < 128] = 255 - result[mask < 128]
     assert masked_psnr_db(result, truth, mask) == PSNR_CAP_DB
-    result[mask > 0] = 0
-    expected = -10 * math.log10(np.mean((truth[mask > 0] / 255.0) ** 2))
+    result[mask >= 128] = 0
+    expected = -10 * math.log10(np.mean((truth[mask >= 128] / 255.0) ** 2))
     assert masked_psnr_db(result, truth, mask) == pytest.approx(expected)
 
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from diptych.types import Frames
 
 Mask = NDArray[np.uint8]
-"""Where the figures are, uint8, shape ``(t, h, w)``; every value above zero is figure."""
+"""How much of every pixel is covered by figures, 0 to 255, uint8, shape ``(t, h, w)``."""
 
 PSNR_CAP_DB = 100.0
 """What a perfect result scores: below a single error of one level in 17 frames of 64 x 64, which would be 101 dB."""
@@ -49,10 +49,10 @@ def masked_psnr_db(result: Frames, truth: Frames, mask: Mask) -> float:
     Args:
         result: RGB, uint8, ``(t, h, w, 3)``.
         truth: RGB, uint8, of the same shape.
-        mask: uint8, ``(t, h, w)``, above zero where the truth shows a figure.
+        mask: uint8, ``(t, h, w)``; pixels that figures cover by at least half (128) count.
 
     Returns:
-        Decibels, at most ``PSNR_CAP_DB``, higher is better; NaN where the mask is empty.
+        Decibels, at most ``PSNR_CAP_DB``, higher is better; NaN where no pixel counts.
 
     Raises:
         ValueError: the shapes do not agree.
@@ -60,7 +60,7 @@ def masked_psnr_db(result: Frames, truth: Frames, mask: Mask) -> float:
     _same_shape(result, truth)
     if mask.shape != truth.shape[:3]:
         raise ValueError(f"the mask has shape {mask.shape}, the clip {truth.shape}")
-    inside = mask > 0
+    inside = mask >= 128
     if not inside.any():
         return float("nan")
     return _decibels(float(np.mean(_squared_error(result, truth)[inside])))

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from diptych.bench.baselines import BASELINES
-from diptych.bench.suite import CEILING, MODEL, STRIP_FRAMES, PairResult, Scores, SuiteResult
+from diptych.bench.suite import CEILING, MODEL, PairResult, Scores, SuiteResult
 from diptych.media.sheet import contact_sheet
 from diptych.types import Frames, Picture
 
@@ -81,10 +83,10 @@ def _row(name: str, cells: tuple[str, ...]) -> str:
     return f"{name[:28]:28}" + "".join(f"{cell:>10}" for cell in cells)
 
 
-def rank_sheet(result: SuiteResult, k: int = 3, columns: int = STRIP_FRAMES, height: int = 96) -> Picture:
+def rank_sheet(result: SuiteResult, k: int = 3, columns: int = 6, height: int = 80) -> Picture:
     """Best, middle and worst pairs by the model's PSNR, as a picture to look at.
 
-    Four rows a pair: reference, driver, truth, result; its rank, id and dB stand above.
+    The three groups stand side by side. Every pair has four rows: reference, driver, truth, result.
 
     Args:
         result: a suite run.
@@ -96,19 +98,25 @@ def rank_sheet(result: SuiteResult, k: int = 3, columns: int = STRIP_FRAMES, hei
         RGB, uint8, ``(h, w, 3)``.
     """
     rank = {pair.id: place for place, pair in enumerate(ranked(result), 1)}
-    rows: list[tuple[str, Frames]] = []
-    for group, pairs in zip(("best", "middle", "worst"), best_middle_worst(result, k), strict=True):
-        for pair in pairs:
-            scores, strip = pair.scores[MODEL], pair.strip
-            best = max(pair.scores[name].psnr_db for name in BASELINES)
-            title = (
-                f"{group}, {rank[pair.id]} of {len(rank)}: {pair.id}, {scores.psnr_db:.1f} dB (best baseline "
-                f"{best:.1f}), identity {scores.identity_error:.2f}, motion {scores.motion_error:.2f}"
-            )
-            rows += [
-                (f"{title}; reference", strip.reference[None]),
-                ("driver", strip.driver),
-                ("truth", strip.truth),
-                ("result", strip.result),
-            ]
-    return contact_sheet(rows, columns, height)
+    groups = zip(("best", "middle", "worst"), best_middle_worst(result, k), strict=True)
+    sheets = [
+        contact_sheet([row for pair in pairs for row in _rows(group, rank[pair.id], pair)], columns, height)
+        for group, pairs in groups
+        if pairs
+    ]
+    tall = max(sheet.shape[0] for sheet in sheets)
+    padded = [np.pad(s, ((0, tall - s.shape[0]), (0, 0), (0, 0)), constant_values=255) for s in sheets]
+    return np.concatenate(padded, axis=1)
+
+
+def _rows(group: str, rank: int, pair: PairResult) -> list[tuple[str, Frames]]:
+    scores, strip = pair.scores[MODEL], pair.strip
+    return [
+        (f"{group}, rank {rank}: {pair.id}", strip.reference[None]),
+        ("driver", strip.driver),
+        ("truth", strip.truth),
+        (
+            f"result: {scores.psnr_db:.1f} dB, identity {scores.identity_error:.2f}, motion {scores.motion_error:.2f}",
+            strip.result,
+        ),
+    ]

@@ -20,8 +20,9 @@ Lab = NDArray[np.float32]
 def scene_without_figures(truth: Frames, mask: Mask) -> Frames:
     """The truth with its figures taken out: every frame as it would be if nobody were there.
 
-    Behind a still camera a figure's pixel is filled from the times at which it was uncovered; what was never uncovered,
-    and every figure's pixel behind a moving camera, is painted in from around it.
+    Behind a still camera that is one picture, each pixel the median of the times at which no figure covers it: what
+    moves with the figures, as their shadows do, is not scene, or a still result would seem to move against it. Pixels
+    that are never uncovered, and every figure's pixel behind a moving camera, are painted in from around them.
 
     Args:
         truth: RGB, uint8, ``(t, h, w, 3)``.
@@ -39,7 +40,7 @@ def scene_without_figures(truth: Frames, mask: Mask) -> Frames:
     figure = np.stack([cv2.dilate((frame > 0).astype(np.uint8), np.ones((3, 3), np.uint8)) for frame in mask])
     plate = _plate(truth, figure)
     if plate is not None:
-        return np.where(figure[..., None] > 0, plate, truth)
+        return np.broadcast_to(plate, truth.shape)
     return np.stack([_painted_in(frame, hole) for frame, hole in zip(truth, figure, strict=True)])
 
 

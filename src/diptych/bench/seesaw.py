@@ -70,8 +70,8 @@ def motion_error(result: Frames, truth: Frames, mask: Mask) -> float:
         mask: uint8, ``(t, h, w)``, above zero wherever the truth shows anything of a figure.
 
     Returns:
-        0 = the truth's motion, about 1 = another motion, 1 = nothing moves; at most the square root of 2. Lower is
-        better. NaN where the truth's figures do not move.
+        0 = the truth's motion, about 1 = another motion or, behind a still camera exactly, none; at most the square
+        root of 2. Lower is better. NaN where the truth's figures do not move.
 
     Raises:
         ValueError: the shapes do not agree.
