@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from diptych.bench.baselines import BASELINES
-from diptych.bench.suite import CEILING, MODEL, PairResult, Scores, SuiteResult
+from diptych.bench.suite import CEILING, MODEL, STRIP_FRAMES, PairResult, Scores, SuiteResult
 from diptych.media.sheet import contact_sheet
 from diptych.types import Frames, Picture
 
@@ -83,7 +83,7 @@ def _row(name: str, cells: tuple[str, ...]) -> str:
     return f"{name[:28]:28}" + "".join(f"{cell:>10}" for cell in cells)
 
 
-def rank_sheet(result: SuiteResult, k: int = 3, columns: int = 6, height: int = 80) -> Picture:
+def rank_sheet(result: SuiteResult, k: int = 3, columns: int = STRIP_FRAMES, height: int = 80) -> Picture:
     """Best, middle and worst pairs by the model's PSNR, as a picture to look at.
 
     The three groups stand side by side. Every pair has four rows: reference, driver, truth, result.

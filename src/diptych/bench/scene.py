@@ -74,8 +74,8 @@ def figure_weight(lab: Lab, scene: Lab) -> NDArray[np.float32]:
     return np.asarray(1 - np.exp(-((beyond / _CLEAR) ** 2)), np.float32)
 
 
-# In CIELAB units, chosen by benchmarks/measures_calibration.py --sweep: further apart and pale figures are lost, closer
-# together and blur counts as another palette.
+# CIELAB units. Little depends on them (benchmarks/measures_calibration.py --sweep): the higher they are, the less blur
+# looks like another palette, and the sooner a pale figure is taken for scene.
 _CALM, _CLEAR = 8.0, 20.0
 _REACH = 1
 _STILL_CAMERA_LEVELS = 3.0

@@ -24,7 +24,7 @@ from diptych.bench.measures import Mask
 from diptych.bench.scene import Lab, figure_weight, scene_without_figures, to_lab
 from diptych.types import Frames
 
-OTHER_CHARACTER = 33.0
+OTHER_CHARACTER = 31.0
 """Palette distance, in CIELAB units, that counts as 1: the median between two characters drawn at random."""
 
 
@@ -57,12 +57,13 @@ def identity_error(result: Frames, truth: Frames, mask: Mask) -> float:
 def motion_error(result: Frames, truth: Frames, mask: Mask) -> float:
     """How far the figures' motion is from the truth's, whatever their colours: the mean of rhythm and flow error.
 
-    Rhythm (``rhythm_error``) hardly knows looks or build, but cannot tell a left arm from a right one; flow
+    Rhythm (``rhythm_error``) knows little of looks and build, but cannot tell a left arm from a right one; flow
     (``flow_error``) can, and pays for it by minding the build. Where one has no value, the other stands alone.
 
     Blind spots: half of the error is blind to where the motion happens; both miss motion towards the camera, a pose
     that is wrong in the same way in every frame, and parts coloured as the scene behind them. Right motion in the wrong
-    place or size counts as half wrong. It is not wholly blind to looks: another build moves another outline.
+    place or size counts as half wrong. It is not wholly blind to looks:
+    flow follows what contrasts, and another build moves another outline.
 
     Args:
         result: RGB, uint8, ``(t, h, w, 3)``.

@@ -23,7 +23,7 @@ from diptych.types import Frames, Picture, Sample
 
 MODEL = "model"
 CEILING = "ceiling"
-STRIP_FRAMES = 8
+STRIP_FRAMES = 6
 
 Animate = Callable[[Sample, Fraction], Frames]
 """Sample and frames per second -> frames of the reference's size, one a driving frame, any lead-in already cut."""
