@@ -42,6 +42,13 @@ def test_clean_from_velocity_inverts_noised():
     assert torch.allclose(diffusion.clean_from_velocity(x, diffusion.velocity(x0, noise), sigma), x0, atol=1e-6)
 
 
+def test_velocity_to_inverts_clean_from_velocity():
+    x0, noise = pair()
+    sigma = torch.tensor([0.1, 0.6, 1.0])
+    x = diffusion.noised(x0, noise, sigma)
+    assert torch.allclose(diffusion.velocity_to(x0, x, sigma), diffusion.velocity(x0, noise), atol=1e-5)
+
+
 @pytest.mark.parametrize("steps", [1, 2, 7, 50])
 @pytest.mark.parametrize("shift", [1.0, 3.0, 7.0])
 def test_euler_along_any_schedule_reaches_the_data_where_velocity_is_exact(steps, shift):

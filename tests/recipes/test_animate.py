@@ -9,13 +9,14 @@ import torch
 
 from diptych.media.image import write_image
 from diptych.media.video import probe, read_frames, write_clip
-from diptych.models.mini import Denoiser, DenoiserConfig, LatentScale, VaeConfig, build_vae, contract
+from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.patches import PatchConfig, PatchVae
 from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files
 from diptych.types import Clip, InputError
 
-VAE, DENOISER = VaeConfig(channels=(8, 8, 16, 16, 64)), DenoiserConfig(heads=2, blocks=1)
+VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
 
 
 @pytest.fixture(scope="module")
@@ -23,8 +24,9 @@ def model(tmp_path_factory):
     """A mini with random weights at a quarter of the size."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    scale = LatentScale(torch.zeros(32), torch.ones(32))
-    save_vae(folder / "vae.safetensors", build_vae(VAE), VAE, scale, {})
+    vae = PatchVae(VAE)
+    vae.fit([torch.rand(1, 3, 17, 32, 32) * 2 - 1])
+    save_vae(folder / "vae.safetensors", vae, VAE, {})
     save_denoiser(folder / "denoiser.safetensors", Denoiser(DENOISER), DENOISER, contract(32 * 32), {})
     return folder
 

@@ -7,7 +7,7 @@ import torch
 
 from diptych.models.store import load_mini
 from diptych.options import TrainMiniOptions
-from diptych.recipes.mini import mini_tiny, train_mini
+from diptych.recipes.mini import train_mini
 from diptych.types import InputError
 
 
@@ -26,19 +26,10 @@ def test_what_comes_out_is_a_mini_that_says_how_it_was_made(trained):
     mini = load_mini(trained / "mini")
     assert mini.contract.panel_area == 32 * 32
     assert mini.notes["denoiser"]["samples"] == 12 * 4
-    assert mini.notes["vae"]["steps"] == 10
+    assert mini.notes["vae"]["steps"] == 6
     assert mini.notes["denoiser"]["seconds"] > 0
     latents = mini.encode_canvas(torch.zeros(1, 3, 17, 32, 64))
-    assert latents.shape == (1, 32, 5, 2, 4)
-
-
-def test_latents_are_about_unit(trained):
-    from diptych.data.cache import read_cache
-    from diptych.recipes.mini import _made_for
-
-    buckets = read_cache(trained / "cache", 64, _made_for(mini_tiny(), trained))
-    targets = torch.cat([bucket.target.float().flatten() for bucket in buckets.values()])
-    assert targets.std().item() == pytest.approx(1, abs=0.5)
+    assert latents.shape == (1, 128, 5, 2, 4)
 
 
 def test_a_finished_run_has_nothing_left_to_do(trained, capsys):
@@ -49,8 +40,8 @@ def test_a_finished_run_has_nothing_left_to_do(trained, capsys):
 
 
 def test_another_recipe_in_the_same_folder_is_refused(trained):
-    with pytest.raises(InputError, match="phases"):
-        train_mini(TrainMiniOptions(size="tiny", output=trained, stage="vae", overrides=(("pictures.steps", "5"),)))
+    with pytest.raises(InputError, match="clips"):
+        train_mini(TrainMiniOptions(size="tiny", output=trained, stage="vae", overrides=(("clips", "5"),)))
 
 
 def test_a_dry_run_prints_every_setting_and_touches_nothing(tmp_path, capsys):

@@ -9,11 +9,11 @@ from diptych.types import InputError
 
 def test_dotted_names_reach_every_setting():
     recipe = mini_cpu()
-    assert {"draws", "vae.channels", "denoiser_loop.muon_learning_rate", "canvases.steps"} <= set(names(recipe))
+    assert {"draws", "vae.width", "denoiser_loop.muon_learning_rate", "clips"} <= set(names(recipe))
     changed = with_overrides(
-        recipe, [("draws", "128"), ("vae.channels", "[8,8,16,16,64]"), ("denoiser_loop.muon_learning_rate", "null")]
+        recipe, [("draws", "128"), ("vae.width", "16"), ("denoiser_loop.muon_learning_rate", "null")]
     )
-    assert (changed.draws, changed.vae.channels) == (128, (8, 8, 16, 16, 64))
+    assert (changed.draws, changed.vae.width) == (128, 16)
     assert changed.denoiser_loop.muon_learning_rate is None
     assert changed.vae_loop == recipe.vae_loop
 

@@ -50,6 +50,17 @@ def clean_from_velocity(x: Tensor, v: Tensor, sigma: Tensor) -> Tensor:
     return x - per_sample(sigma, x) * v
 
 
+def velocity_to(x0: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+    """The velocity that leads from ``x`` at ``sigma`` to the clean latents ``x0``; inverts :func:`clean_from_velocity`.
+
+    Args:
+        x0: clean latents, ``(b, ...)``.
+        x: latents at ``sigma``, same shape.
+        sigma: in (0, 1], ``(b,)``.
+    """
+    return (x - x0) / per_sample(sigma, x)
+
+
 def shifted(sigma: Tensor, shift: float) -> Tensor:
     """Moves a schedule towards noise: ``shift * s / (1 + (shift - 1) * s)``, which keeps 0 and 1 where they are.
 

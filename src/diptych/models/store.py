@@ -1,6 +1,6 @@
 """A mini on disk: two safetensors files whose headers say what they are.
 
-    vae.safetensors        weights of the VAE, the latents' mean and standard deviation
+    vae.safetensors        weights of the VAE
     denoiser.safetensors   weights of transformer and text encoder, and the contract
 
 Files from outside are untrusted: safetensors only, sizes bounded before anything is read, headers parsed strictly.
@@ -19,15 +19,8 @@ from torch import Tensor, nn
 
 from diptych.files import replacing
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract
-from diptych.models.mini import (
-    Denoiser,
-    DenoiserConfig,
-    LatentScale,
-    MiniBackbone,
-    VaeConfig,
-    build_vae,
-    contract,
-)
+from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
+from diptych.models.patches import PatchConfig, PatchVae
 from diptych.types import InputError
 
 SHIPPED = Path(__file__).parent / "weights" / "mini"
@@ -77,21 +70,14 @@ def load_vae(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
     """
     path = _present(folder / "vae.safetensors")
     tensors, header = _read(path)
-    try:
-        scale = LatentScale(tensors.pop("latents.mean").float(), tensors.pop("latents.std").float())
-    except KeyError as missing:
-        raise InputError(
-            f"{path} is not the VAE of a mini (it lacks {missing}); point --model at a mini's folder."
-        ) from None
-    vae = build_vae(_parse(VaeConfig, header.get(_CONFIG), path))
+    vae = PatchVae(_parse(PatchConfig, header.get(_CONFIG), path))
     _fill(vae, tensors, path)
-    return MiniBackbone(vae.to(device).eval(), None, scale, contract(), _notes(header, path))
+    return MiniBackbone(vae.to(device).eval(), None, contract(), _notes(header, path))
 
 
-def save_vae(path: Path, vae: nn.Module, config: VaeConfig, scale: LatentScale, notes: dict[str, Any]) -> None:
-    """Writes a VAE with the statistics of its latents, weights in half precision."""
-    tensors = {**_half(vae.state_dict()), "latents.mean": scale.mean.float(), "latents.std": scale.std.float()}
-    _write(path, tensors, {_CONFIG: _json(config), _NOTES: json.dumps(notes)})
+def save_vae(path: Path, vae: nn.Module, config: PatchConfig, notes: dict[str, Any]) -> None:
+    """Writes a VAE, weights in half precision."""
+    _write(path, _half(vae.state_dict()), {_CONFIG: _json(config), _NOTES: json.dumps(notes)})
 
 
 def save_denoiser(

@@ -10,33 +10,34 @@ import os
 import platform
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, write_shard
-from diptych.data.canvases import LatentDraw, encode_draw, target_pixels
-from diptych.data.draws import box_for, draw
+from diptych.data.canvases import LatentDraw, encode_draw
+from diptych.data.draws import draw
 from diptych.files import locked, sha256, write_json
 from diptych.method.contract import Contract
+from diptych.method.incontext import motion_panel
 from diptych.method.pixels import to_pixels
-from diptych.models.mini import Denoiser, DenoiserConfig, VaeConfig, contract
+from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.patches import PatchConfig, PatchVae
 from diptych.models.store import load_vae, save_denoiser, save_vae
 from diptych.options import TrainMiniOptions
-from diptych.progress import progress
-from diptych.puppets.scenes import draw_pair
+from diptych.progress import Report, progress
 from diptych.recipes.settings import with_overrides
-from diptych.train.autoencoder import Autoencoder, AutoencoderTask, Phase, latent_scale
+from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask
 from diptych.train.loop import LoopSettings, train
+from diptych.train.state import checkpoints
 
 HELD_OUT = 1 << 40
 """Draw numbers from here on are never trained on."""
@@ -49,10 +50,9 @@ class MiniRecipe:
     Attributes:
         panel_area: pixels of a panel, about.
         vae: its size.
-        pictures: first phase, single pictures.
-        clips: second phase, short clips.
-        canvases: third phase, whole windows as they are used.
-        vae_loop: how the VAE is trained; its number of steps is that of the phases.
+        fitted: draws that the patches' components are found from.
+        clips: clips a step of the VAE.
+        vae_loop: how the VAE's mending network is trained.
         draws: canvases cached for the denoiser.
         workers: processes that draw and encode them.
         denoiser: its size.
@@ -62,10 +62,9 @@ class MiniRecipe:
     """
 
     panel_area: int
-    vae: VaeConfig
-    pictures: Phase
-    clips: Phase
-    canvases: Phase
+    vae: PatchConfig
+    fitted: int
+    clips: int
     vae_loop: LoopSettings
     draws: int
     workers: int
@@ -76,14 +75,13 @@ class MiniRecipe:
 
 
 def mini_tiny() -> MiniRecipe:
-    """A minute on two cores: every stage runs, nothing is learnt. For tests."""
+    """Half a minute on two cores: every stage runs, nothing is learnt. For tests."""
     return MiniRecipe(
         panel_area=32 * 32,
-        vae=VaeConfig(channels=(8, 8, 16, 16, 64)),
-        pictures=Phase(steps=4, clips=4, at_once=4, frames=1),
-        clips=Phase(steps=3, clips=2, at_once=2, frames=5),
-        canvases=Phase(steps=3, clips=2, at_once=1, frames=17, canvas=True),
-        vae_loop=LoopSettings(steps=10, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
+        vae=PatchConfig(width=8, blocks=1),
+        fitted=24,
+        clips=2,
+        vae_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
         draws=64,
         workers=1,
         denoiser=DenoiserConfig(heads=2, blocks=1, text_width=16),
@@ -96,33 +94,31 @@ def mini_tiny() -> MiniRecipe:
 
 
 def mini_cpu() -> MiniRecipe:
-    """The mini that ships: hours on two cores."""
+    """The mini that ships: about two hours on one core."""
     return MiniRecipe(
         panel_area=64 * 64,
-        vae=VaeConfig(),
-        pictures=Phase(steps=2400, clips=8, at_once=8, frames=1),
-        clips=Phase(steps=700, clips=4, at_once=4, frames=5),
-        canvases=Phase(steps=600, clips=2, at_once=1, frames=17, canvas=True),
+        vae=PatchConfig(),
+        fitted=2000,
+        clips=2,
         vae_loop=LoopSettings(
-            steps=3700,
+            steps=2000,
             learning_rate=1e-3,
-            muon_learning_rate=2e-2,
-            warmup=100,
-            decay=0.4,
-            ema=200,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            ema=100,
             checkpoint_every=200,
             preview_every=500,
         ),
-        draws=16_384,
+        draws=24_576,
         workers=2,
         denoiser=DenoiserConfig(),
         batch=32,
         denoiser_loop=LoopSettings(
-            steps=30_000,
+            steps=7000,
             learning_rate=1.5e-3,
             muon_learning_rate=2e-2,
             warmup=200,
-            ema=1000,
+            ema=500,
             checkpoint_every=500,
             preview_every=1000,
         ),
@@ -133,23 +129,20 @@ def mini_gpu() -> MiniRecipe:
     """The same at 128 pixels with a larger trunk, for one GPU; what it makes still fits the package (40 MB)."""
     return MiniRecipe(
         panel_area=128 * 128,
-        vae=VaeConfig(channels=(16, 32, 64, 64, 64)),
-        pictures=Phase(steps=8000, clips=64, at_once=64, frames=1),
-        clips=Phase(steps=6000, clips=16, at_once=16, frames=5),
-        canvases=Phase(steps=6000, clips=8, at_once=1, frames=17, canvas=True),
-        vae_loop=LoopSettings(
-            steps=20_000, learning_rate=1e-3, muon_learning_rate=2e-2, decay=0.4, ema=500, preview_every=1000
-        ),
+        vae=PatchConfig(width=128, blocks=5),
+        fitted=8000,
+        clips=8,
+        vae_loop=LoopSettings(steps=8000, learning_rate=1e-3, muon_learning_rate=1e-2, ema=500, preview_every=1000),
         draws=131_072,
-        workers=12,
+        workers=14,
         denoiser=DenoiserConfig(heads=8, blocks=5),
         batch=64,
         denoiser_loop=LoopSettings(
-            steps=100_000,
-            learning_rate=6e-4,
+            steps=60_000,
+            learning_rate=1e-3,
             muon_learning_rate=2e-2,
             warmup=500,
-            ema=3000,
+            ema=2000,
             checkpoint_every=1000,
             preview_every=5000,
         ),
@@ -169,10 +162,9 @@ def train_mini(options: TrainMiniOptions) -> None:
         InputError: on settings that do not exist or do not fit a started folder, or a folder in use.
     """
     recipe = with_overrides(RECIPES[options.size](), options.overrides)
-    steps = recipe.pictures.steps + recipe.clips.steps + recipe.canvases.steps
     recipe = dataclasses.replace(
         recipe,
-        vae_loop=dataclasses.replace(recipe.vae_loop, steps=steps, seed=options.seed),
+        vae_loop=dataclasses.replace(recipe.vae_loop, seed=options.seed),
         denoiser_loop=dataclasses.replace(recipe.denoiser_loop, seed=options.seed),
     )
     folder = options.output or Path("runs/out") / f"mini-{options.size}"
@@ -214,45 +206,40 @@ def _run(options: TrainMiniOptions, recipe: MiniRecipe) -> dict[str, Any]:
 def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
     agreed = contract(recipe.panel_area)
     torch.manual_seed(recipe.vae_loop.seed)
-    task = AutoencoderTask(
-        module=Autoencoder(recipe.vae),
+    vae = PatchVae(recipe.vae)
+    if not checkpoints(folder / "vae"):
+        with progress("components", recipe.fitted, "draws") as report:
+            vae.fit(_panels(recipe.fitted, agreed, report))
+    task = MendTask(
+        module=Mending(vae),
         config=recipe.vae,
-        phases=(recipe.pictures, recipe.clips, recipe.canvases),
-        source=functools.partial(puppet_clips, agreed=agreed),
-        held_out=tuple(target_pixels(draw(HELD_OUT + i, agreed)) for i in range(recipe.held_out)),
+        clips=recipe.clips,
+        source=lambda rng: _panel(int(rng.integers(1 << 31)), agreed),
+        held_out=tuple(_panel(HELD_OUT + i, agreed) for i in range(recipe.held_out)),
     )
     averaged, steps = train(task, recipe.vae_loop, folder / "vae", deadline=deadline)
     if steps < recipe.vae_loop.steps:
         return False
     path = folder / "mini" / "vae.safetensors"
     if not path.exists():
-        assert isinstance(averaged, Autoencoder)
-        scale = latent_scale(averaged.vae, [target_pixels(draw(HELD_OUT + 1000 + i, agreed)) for i in range(64)])
+        assert isinstance(averaged, Mending)
         notes = {"recipe": _plain(recipe), "steps": steps, "seconds": _seconds(folder / "vae")}
-        save_vae(path, averaged.vae, recipe.vae, scale, notes)
+        save_vae(path, averaged.vae, recipe.vae, notes)
     return True
 
 
-def puppet_clips(phase: Phase, count: int, rng: np.random.Generator, *, agreed: Contract) -> Sequence[Tensor]:
-    """Freshly drawn clips for the VAE: whole canvases, or single panels of one common shape.
+def _panel(number: int, agreed: Contract) -> Tensor:
+    """The left panel of a draw, ``(1, 3, t, h, w)`` in [-1, 1]."""
+    return to_pixels(draw(number, agreed).output)
 
-    Args:
-        phase: frames a clip, and whether canvases.
-        count: clips; canvases of several panel shapes do not stack, so a phase of canvases takes one at once.
-        rng: decides all.
-        agreed: panel size.
-    """
-    numbers = rng.integers(0, 1 << 31, count)
-    if phase.canvas:
-        return [target_pixels(draw(int(number), agreed)) for number in numbers]
-    pairs = [draw_pair(int(number)) for number in numbers]
-    box = box_for(pairs[0].reference_aspect, agreed)
-    clips = []
-    for pair in pairs:
-        times = pair.start + rng.uniform(0, 3) + np.arange(phase.frames) / np.exp(rng.uniform(np.log(6), np.log(30)))
-        render = (pair.driving, pair.truth)[int(rng.integers(2))]
-        clips.append(to_pixels(render(times, box.panel_width, box.panel_height).frames))
-    return clips
+
+def _panels(count: int, agreed: Contract, report: Report) -> Iterator[Tensor]:
+    """Left and right panels of the first draws, and what stands in the left one before anything is made."""
+    for number in range(count):
+        made = draw(number, agreed)
+        yield to_pixels(made.output)
+        yield motion_panel(to_pixels(made.motion), made.window)
+        report(number + 1)
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -304,7 +291,7 @@ def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> 
     backbone = _worker_vae(folder / "mini")
 
     def make(number: int) -> LatentDraw:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        with torch.no_grad():
             return encode_draw(draw(number, agreed), backbone.encode_canvas, backbone.facts.empty)
 
     write_shard(folder / "cache", index, make, made_for)

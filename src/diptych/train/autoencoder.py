@@ -1,12 +1,8 @@
-"""Training of the mini's VAE: single pictures first, then short clips, then the canvases it will serve on.
-
-A picture costs a seventeenth of a clip and teaches the spatial half of the network, so most of the samples are
-pictures. The last phase is what inference does: a canvas is encoded as one clip and its left panel decoded alone.
-"""
+"""Training of the mini's VAE: components of patches from many clips, then the network that mends what they leave."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,156 +13,84 @@ from torch import Tensor, nn
 
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
-from diptych.method.incontext import output_latents, split
 from diptych.method.pixels import to_frames
-from diptych.models.mini import LatentScale, VaeConfig, build_vae
+from diptych.models.patches import PatchConfig, PatchVae
+
+CODE_NOISE = 0.2
+"""Largest deviation of the noise on codes: a sampled code is never exact, and the decoder should not mind."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A stretch of VAE training.
+class Mending(nn.Module):
+    """The decoder as one function of codes, so that precision and processes can wrap it; only its network learns."""
 
-    Attributes:
-        steps: how long.
-        clips: clips a step.
-        at_once: clips run together; on a CPU few long clips at once are faster than many.
-        frames: frames a clip, 1 + 4k.
-        canvas: whether clips are canvases whose left panel alone is decoded, or single panels.
-    """
-
-    steps: int
-    clips: int
-    at_once: int
-    frames: int
-    canvas: bool = False
-
-
-Source = Callable[[Phase, int, np.random.Generator], Sequence[Tensor]]
-"""From a phase, a number of clips and a generator to clips ``(1, 3, t, h, w)`` in [-1, 1], all of one shape."""
-
-
-class Autoencoder(nn.Module):
-    """The VAE as one function of pixels, so that precision and processes can wrap it."""
-
-    def __init__(self, config: VaeConfig) -> None:
+    def __init__(self, vae: PatchVae) -> None:
         super().__init__()
-        self.vae = build_vae(config)
+        self.vae = vae
 
-    def forward(self, pixels: Tensor, generator: torch.Generator, left_only: bool) -> tuple[Tensor, Tensor]:
-        """Encodes, samples, decodes.
-
-        Args:
-            pixels: ``(b, 3, t, h, w)`` in [-1, 1].
-            generator: for the posterior's noise.
-            left_only: decode the left half of the latents alone.
-
-        Returns:
-            The reconstruction, and the mean divergence from the unit normal for one latent number.
-        """
-        posterior = self.vae.encode(pixels).latent_dist
-        noise = torch.randn(posterior.mean.shape, generator=generator).to(posterior.mean)
-        latents = posterior.mean + posterior.std * noise
-        if left_only:
-            latents = output_latents(latents)
-        divergence = 0.5 * (posterior.mean.float() ** 2 + posterior.var.float() - 1 - posterior.logvar.float()).mean()
-        return self.vae.decode(latents).sample, divergence
+    def forward(self, codes: Tensor) -> Tensor:
+        """Codes of a panel, ``(b, c, t', h', w')``, to pixels."""
+        return self.vae.decode(codes)
 
 
 @dataclass(frozen=True, eq=False)
-class AutoencoderTask:
-    """The VAE's loss: absolute and squared error of the pixels, squared error of colours, and a little divergence.
+class MendTask:
+    """Absolute and squared error of decoded clips.
 
     Attributes:
-        module: what learns.
+        module: a VAE whose components are fitted.
         config: its size.
-        phases: in order.
-        source: draws clips.
-        held_out: clips ``(1, 3, t, h, 2w)`` that are never trained on, for previews.
-        divergence_weight: how strongly latents are pulled towards the unit normal.
+        clips: clips a step, one after the other.
+        source: draws a clip ``(1, 3, t, h, w)`` in [-1, 1] from a generator.
+        held_out: clips that are never trained on, for previews.
     """
 
-    module: Autoencoder
-    config: VaeConfig
-    phases: tuple[Phase, ...]
-    source: Source
+    module: Mending
+    config: PatchConfig
+    clips: int
+    source: Callable[[np.random.Generator], Tensor]
     held_out: tuple[Tensor, ...]
-    divergence_weight: float = 1e-3
-
-    @property
-    def steps(self) -> int:
-        """Steps of all phases."""
-        return sum(phase.steps for phase in self.phases)
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Sizes and phases."""
-        return {"vae": asdict(self.config), "phases": [asdict(phase) for phase in self.phases]}
+        """Sizes."""
+        return {"vae": asdict(self.config), "clips": self.clips}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
-        """Kernels of the blocks' convolutions; what touches pixels and latents stays with AdamW."""
-        outer = ("coder.conv_in.", "coder.conv_out.")
-        return [p for name, p in module.named_parameters() if p.ndim == 5 and not any(part in name for part in outer)]
-
-    def phase(self, step: int) -> Phase:
-        """The phase that a step belongs to."""
-        for phase in self.phases:
-            if step < phase.steps:
-                return phase
-            step -= phase.steps
-        return self.phases[-1]
+        """Kernels inside the mending network's blocks."""
+        return [p for name, p in module.named_parameters() if ".blocks." in name and p.ndim == 5]
 
     def parts(self, step: int) -> int:
-        """Clips of a step over clips at once."""
-        phase = self.phase(step)
-        return phase.clips // phase.at_once
+        """One clip at once: on a CPU that is faster than a batch."""
+        return self.clips
 
     def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
-        """Reconstruction error of freshly drawn clips."""
-        phase = self.phase(step)
+        """Error of a freshly drawn clip, decoded from its slightly noised code."""
         rng = np.random.default_rng(int(torch.randint(1 << 62, (), generator=generator)))
-        pixels = torch.cat(list(self.source(phase, phase.at_once, rng)))
-        pixels = pixels.to(next(module.parameters()).device)
-        made, divergence = module(pixels, generator, phase.canvas)
-        wanted = split(pixels)[0] if phase.canvas else pixels
-        error = made.float() - wanted
+        pixels = self.source(rng).to(next(module.parameters()).device)
+        codes = self.module.vae.encode(pixels)
+        noise = torch.randn(codes.shape, generator=generator).to(codes)
+        codes = codes + CODE_NOISE * float(torch.rand((), generator=generator)) * noise
+        error = module(codes).float() - pixels
         squared = error.square().mean()
-        # Edges dominate a pixel's error and colours come last; means of 4 x 4 pixels have few edges.
-        coarse = torch.nn.functional.avg_pool3d(error, (1, 4, 4)).square().mean()
-        loss = error.abs().mean() + 2 * squared + 4 * coarse + self.divergence_weight * divergence
-        return loss, {"psnr_db": psnr_db(squared.item()), "divergence": divergence.item(), "frames": phase.frames}
+        return error.abs().mean() + 2 * squared, {"psnr_db": psnr_db(squared.item())}
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
-        """Held-out canvases: truth above, encoded and decoded below."""
-        rows, errors = [], []
-        for i, pixels in enumerate(self.held_out):
+        """Held-out clips: the truth, the linear decoder, the mended result."""
+        assert isinstance(module, Mending)
+        rows, scores = [], []
+        for pixels in self.held_out:
             pixels = pixels.to(next(module.parameters()).device)
-            made = reconstruct(module.vae, pixels)
-            wanted = split(pixels)[0]
-            errors.append(psnr_db((made - wanted).square().mean().item()))
-            rows += [(f"{i} truth", to_frames(wanted)), (f"{i} {errors[-1]:.1f} dB", to_frames(made))]
+            codes = module.vae.encode(pixels)
+            made = [module.vae.decode_linear(codes).clamp(-1, 1), module.vae.decode(codes).clamp(-1, 1)]
+            scores.append([psnr_db((clip - pixels).square().mean().item()) for clip in made])
+            labels = ("truth", f"linear {scores[-1][0]:.1f} dB", f"mended {scores[-1][1]:.1f} dB")
+            rows += [(label, to_frames(clip)) for label, clip in zip(labels, (pixels, *made), strict=True)]
         write_image(path, contact_sheet(rows[:12], columns=9, height=96))
-        return {"held_out_psnr_db": float(np.mean(errors))}
-
-
-@torch.no_grad()
-def reconstruct(vae: Any, pixels: Tensor) -> Tensor:
-    """A canvas encoded as one clip, its left panel decoded alone, clamped to [-1, 1]."""
-    latents = vae.encode(pixels).latent_dist.mode()
-    return vae.decode(output_latents(latents)).sample.float().clamp(-1, 1)
+        linear, mended = np.mean(scores, axis=0)
+        return {"held_out_linear_db": float(linear), "held_out_psnr_db": float(mended)}
 
 
 def psnr_db(mean_squared_error: float) -> float:
     """Decibels of an error between pixels in [-1, 1]."""
     return float(10 * np.log10(4 / max(mean_squared_error, 1e-10)))
-
-
-@torch.no_grad()
-def latent_scale(vae: Any, canvases: Sequence[Tensor]) -> LatentScale:
-    """Mean and standard deviation of each latent channel over canvases ``(1, 3, t, h, 2w)``."""
-    count, total, squares = 0, torch.zeros(()), torch.zeros(())
-    for pixels in canvases:
-        flat = vae.encode(pixels).latent_dist.mode().double().transpose(0, 1).flatten(1)
-        count, total, squares = count + flat.shape[1], total + flat.sum(1), squares + flat.square().sum(1)
-    mean = total / count
-    return LatentScale(mean.float(), (squares / count - mean.square()).clamp_min(1e-8).sqrt().float())

@@ -20,7 +20,7 @@ from diptych.media.sheet import contact_sheet
 from diptych.method.diffusion import draw_sigmas, noised, velocity
 from diptych.method.incontext import model_input, output_latents, region_loss
 from diptych.method.pixels import to_frames
-from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone
+from diptych.models.mini import SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
 
 
@@ -71,6 +71,7 @@ class DenoiserTask:
         target, condition = collate(draws)
         noise = torch.randn(target.shape, generator=generator)
         sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, self.sigma_spread)
+        sigma = sigma.clamp_min(SIGMA_FLOOR)
         x = model_input(noised(target, noise, sigma), condition)
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device

@@ -1,0 +1,221 @@
+"""The mini's VAE: linear patches with a learned decoder's touch.
+
+A patch is 16 x 16 pixels of frame 0, or of four later frames. It becomes its coordinates along the directions in which
+the patches of its world differ most (principal components), which are found in a minute and are the best that any
+linear code can do. A small convolutional network then mends what the linear decoder leaves: edges between patches, lost
+detail. It has no posterior to sample: it is a deterministic autoencoder with a scaled code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+SIDE, FRAMES = 16, 4
+"""Pixels and frames of a patch."""
+
+FIRST, REST = 3 * SIDE * SIDE, 3 * SIDE * SIDE * FRAMES
+"""Numbers in a patch of frame 0 and of later frames."""
+
+_AT_ONCE = 4096
+"""Vectors whose products are summed in single precision before they join the double-precision sum."""
+
+_CELL = 4  # pixels a side that the mending network folds into channels
+
+
+@dataclass(frozen=True, kw_only=True)
+class PatchConfig:
+    """Size of the patch autoencoder.
+
+    Attributes:
+        channels: numbers that stand for a patch.
+        width: channels of the mending network.
+        blocks: residual blocks of the mending network.
+    """
+
+    channels: int = 128
+    width: int = 64
+    blocks: int = 3
+
+
+def to_patches(pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Cuts clips into patches.
+
+    Args:
+        pixels: ``(b, 3, t, h, w)``, t = 1 + 4k, h and w multiples of 16.
+
+    Returns:
+        Patches of frame 0, ``(b, 1, h', w', 768)``, and of the rest, ``(b, k, h', w', 3072)``.
+    """
+    b, c, t, h, w = pixels.shape
+    cells = pixels.reshape(b, c, t, h // SIDE, SIDE, w // SIDE, SIDE).permute(
+        0, 2, 3, 5, 1, 4, 6
+    )  # (b, t, h', w', c, 16, 16)
+    first, rest = cells[:, :1], cells[:, 1:]
+    rest = rest.reshape(b, (t - 1) // FRAMES, FRAMES, *rest.shape[2:]).permute(0, 1, 3, 4, 2, 5, 6, 7)
+    return first.flatten(4), rest.flatten(4)
+
+
+def from_patches(first: Tensor, rest: Tensor) -> Tensor:
+    """The inverse of :func:`to_patches`."""
+    b, k, rows, columns, _ = rest.shape
+    later = rest.reshape(b, k, rows, columns, FRAMES, 3, SIDE, SIDE).permute(0, 1, 4, 2, 3, 5, 6, 7)
+    cells = torch.cat([first.reshape(b, 1, rows, columns, 3, SIDE, SIDE), later.flatten(1, 2)], dim=1)
+    return cells.permute(0, 4, 1, 2, 5, 3, 6).reshape(b, 3, -1, rows * SIDE, columns * SIDE)
+
+
+class LinearCode(nn.Module):
+    """Coordinates of vectors along their principal components, and back.
+
+    Components are scaled between their own size and equal size (by the root of their deviation), so that a loss on the
+    code minds detail without forgetting what carries most of the picture.
+    """
+
+    mean: Tensor
+    basis: Tensor
+    scale: Tensor
+
+    def __init__(self, size: int, channels: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(size))
+        self.register_buffer("basis", torch.eye(size, channels))
+        self.register_buffer("scale", torch.ones(channels))
+
+    def encode(self, vectors: Tensor) -> Tensor:
+        """``(..., size)`` to ``(..., channels)``, about unit variance on average."""
+        return (vectors - self.mean) @ (self.basis / self.scale)
+
+    def decode(self, code: Tensor) -> Tensor:
+        """The nearest vectors that the code can say, ``(..., size)``."""
+        return (code * self.scale) @ self.basis.T + self.mean
+
+    @torch.no_grad()
+    def fit(self, moments: Moments) -> None:
+        """Takes the principal components of the vectors that the moments have seen."""
+        mean, covariance = moments.mean_and_covariance()
+        variances, directions = torch.linalg.eigh(covariance)
+        channels = len(self.scale)
+        deviation = variances.flip(0)[:channels].clamp_min(1e-12).sqrt()
+        self.mean.copy_(mean)
+        self.basis.copy_(directions.flip(1)[:, :channels])
+        self.scale.copy_((deviation * deviation.mean()).sqrt())
+
+
+class Moments:
+    """Running mean and covariance of vectors, in double precision."""
+
+    def __init__(self, size: int) -> None:
+        self._count = 0
+        self._sum = torch.zeros(size, dtype=torch.float64)
+        self._products = torch.zeros(size, size, dtype=torch.float64)
+        self._waiting: list[Tensor] = []
+
+    def add(self, vectors: Tensor) -> None:
+        """Adds vectors ``(..., size)``."""
+        self._waiting.append(vectors.reshape(-1, vectors.shape[-1]))
+        if sum(map(len, self._waiting)) >= _AT_ONCE:
+            self._take_in()
+
+    def _take_in(self) -> None:
+        # Many at once: one large product in single precision costs far less than many small ones.
+        if self._waiting:
+            flat = torch.cat(self._waiting)
+            self._count += len(flat)
+            self._sum += flat.double().sum(0)
+            self._products += (flat.T @ flat).double()
+            self._waiting = []
+
+    def mean_and_covariance(self) -> tuple[Tensor, Tensor]:
+        """``(size,)`` and ``(size, size)``."""
+        self._take_in()
+        mean = self._sum / self._count
+        return mean, self._products / self._count - mean[:, None] * mean[None, :]
+
+
+class PatchVae(nn.Module):
+    """Clips to codes of their patches and back.
+
+    Pixels are ``(b, 3, t, h, w)`` in [-1, 1]; codes ``(b, channels, t', h', w')`` of about unit variance.
+    """
+
+    def __init__(self, config: PatchConfig) -> None:
+        super().__init__()
+        self.first = LinearCode(FIRST, config.channels)
+        self.rest = LinearCode(REST, config.channels)
+        self.mend = Mend(config.width, config.blocks)
+
+    def encode(self, pixels: Tensor) -> Tensor:
+        """Codes of clips; the same function for a canvas and for a panel."""
+        first, rest = to_patches(pixels)
+        codes = torch.cat([self.first.encode(first), self.rest.encode(rest)], dim=1)
+        return codes.permute(0, 4, 1, 2, 3)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """Clips of codes: the linear decoder, then the mending network."""
+        return self.mend(self.decode_linear(codes))
+
+    def decode_linear(self, codes: Tensor) -> Tensor:
+        """Clips of codes by the linear decoder alone: the inverse of :meth:`encode` up to what was left out."""
+        last = codes.permute(0, 2, 3, 4, 1)
+        return from_patches(self.first.decode(last[:, :1]), self.rest.decode(last[:, 1:]))
+
+    def fit(self, clips: Iterable[Tensor]) -> None:
+        """Finds the components from clips ``(b, 3, t, h, w)``; deterministic."""
+        first, rest = Moments(FIRST), Moments(REST)
+        for clip in clips:
+            for moments, patches in zip((first, rest), to_patches(clip), strict=True):
+                moments.add(patches)
+        self.first.fit(first)
+        self.rest.fit(rest)
+
+
+class Mend(nn.Module):
+    """Mends decoded clips: a residual network on 4 x 4 pixel cells that knows where in its patch each cell lies."""
+
+    def __init__(self, width: int, blocks: int) -> None:
+        super().__init__()
+        folded = 3 * _CELL * _CELL
+        self.into = nn.Conv3d(folded, width, (1, 3, 3), padding=(0, 1, 1))
+        self.place = nn.Parameter(torch.zeros(width, 1, SIDE // _CELL, SIDE // _CELL))
+        self.moment = nn.Parameter(torch.zeros(width, 1 + FRAMES, 1, 1))
+        self.blocks = nn.ModuleList(MendBlock(width) for _ in range(blocks))
+        self.out = nn.Conv3d(width, folded, (1, 3, 3), padding=(0, 1, 1))
+        nn.init.zeros_(self.out.weight)  # starts as the linear decoder
+        nn.init.zeros_(self.out.bias)  # type: ignore[arg-type]
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Clips ``(b, 3, t, h, w)`` to clips of the same shape."""
+        b, _, t, h, w = pixels.shape
+        rows, columns = h // _CELL, w // _CELL
+        x = pixels.reshape(b, 3, t, rows, _CELL, columns, _CELL).permute(
+            0, 1, 4, 6, 2, 3, 5
+        )  # (b, 3, 4, 4, t, h/4, w/4)
+        x = self.into(x.flatten(1, 3))
+        moments = torch.cat([self.moment[:, :1], self.moment[:, 1:].repeat(1, (t - 1) // FRAMES, 1, 1)], dim=1)
+        x = x + self.place.repeat(1, 1, h // SIDE, w // SIDE) + moments
+        for block in self.blocks:
+            x = block(x)
+        x = self.out(x).reshape(b, 3, _CELL, _CELL, t, rows, columns).permute(0, 1, 4, 5, 2, 6, 3)
+        return pixels + x.reshape(b, 3, t, h, w)
+
+
+class MendBlock(nn.Module):
+    """Space, time, space, added to what came in."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.SiLU(),
+            nn.Conv3d(width, width, (1, 3, 3), padding=(0, 1, 1)),
+            nn.SiLU(),
+            nn.Conv3d(width, width, (3, 1, 1), padding=(1, 0, 0)),
+            nn.SiLU(),
+            nn.Conv3d(width, width, (1, 3, 3), padding=(0, 1, 1)),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(b, width, t, h, w)`` to the same shape."""
+        return x + self.layers(x)
