@@ -68,3 +68,16 @@ def plain_blocks(count, height=32, width=32, seed=0):
     rng = np.random.default_rng(seed)
     colours = rng.integers(0, 256, (count, height // 16, width // 16, 3), dtype=np.uint8)
     return colours.repeat(16, axis=1).repeat(16, axis=2)
+
+
+def patch_vae(config):
+    """A patch autoencoder with any orthonormal directions, quickly made, and a network that does mend."""
+    from diptych.models.patches import PatchVae
+
+    generator = torch.Generator().manual_seed(0)
+    vae = PatchVae(config)
+    for code in (vae.first, vae.rest):
+        code.basis.copy_(torch.linalg.qr(torch.randn(code.basis.shape, generator=generator)).Q)
+    for weight in vae.mend.parameters():
+        torch.nn.init.normal_(weight, std=0.05, generator=generator)
+    return vae.eval()

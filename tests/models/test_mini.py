@@ -6,10 +6,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from blocks import patch_vae
 from diptych.method import incontext as ic
 from diptych.models import store
 from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
-from diptych.models.patches import PatchConfig, PatchVae
+from diptych.models.patches import PatchConfig
 from diptych.models.words import tokens
 from diptych.types import InputError
 
@@ -20,11 +21,7 @@ DENOISER = DenoiserConfig(heads=2, blocks=1, text_width=8, text_length=6, text_b
 @pytest.fixture(scope="module")
 def mini():
     torch.manual_seed(0)
-    vae = PatchVae(VAE)
-    vae.fit([canvas(4, seed=5)])
-    for weight in vae.mend.parameters():
-        torch.nn.init.normal_(weight, std=0.05)
-    return MiniBackbone(vae.eval(), Denoiser(DENOISER).eval(), contract())
+    return MiniBackbone(patch_vae(VAE), Denoiser(DENOISER).eval(), contract())
 
 
 @pytest.fixture

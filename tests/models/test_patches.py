@@ -18,7 +18,7 @@ def clips(batch=2, frames=9, seed=0, rank=None):
 @pytest.fixture(scope="module")
 def vae():
     made = PatchVae(PatchConfig(channels=16, width=8, blocks=1))
-    made.fit(clips(4, seed=s, rank=2) for s in range(6))
+    made.fit(clips(4, seed=s, rank=1) for s in range(6))
     return made
 
 
@@ -31,7 +31,7 @@ def test_patches_round_trip():
 
 
 def test_a_code_as_long_as_the_worlds_directions_is_exact(vae):
-    unseen = clips(3, seed=77, rank=2)
+    unseen = clips(3, seed=77, rank=1)
     assert torch.allclose(vae.decode_linear(vae.encode(unseen)), unseen, atol=2e-3)
 
 

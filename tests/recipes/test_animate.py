@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 import torch
 
+from blocks import patch_vae
 from diptych.media.image import write_image
 from diptych.media.video import probe, read_frames, write_clip
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
-from diptych.models.patches import PatchConfig, PatchVae
+from diptych.models.patches import PatchConfig
 from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files
@@ -24,9 +25,7 @@ def model(tmp_path_factory):
     """A mini with random weights at a quarter of the size."""
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
-    vae = PatchVae(VAE)
-    vae.fit([torch.rand(1, 3, 17, 32, 32) * 2 - 1])
-    save_vae(folder / "vae.safetensors", vae, VAE, {})
+    save_vae(folder / "vae.safetensors", patch_vae(VAE), VAE, {})
     save_denoiser(folder / "denoiser.safetensors", Denoiser(DENOISER), DENOISER, contract(32 * 32), {})
     return folder
 

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 
+from diptych.data.cache import cached_draws
 from diptych.models.store import load_mini
 from diptych.options import TrainMiniOptions
 from diptych.recipes.mini import train_mini
@@ -30,6 +31,11 @@ def test_what_comes_out_is_a_mini_that_says_how_it_was_made(trained):
     assert mini.notes["denoiser"]["seconds"] > 0
     latents = mini.encode_canvas(torch.zeros(1, 3, 17, 32, 64))
     assert latents.shape == (1, 128, 5, 2, 4)
+
+
+def test_every_draw_is_cached(trained):
+    assert cached_draws(trained / "cache") == 192
+    assert load_mini(trained / "mini").notes["denoiser"]["draws"] == 192
 
 
 def test_a_finished_run_has_nothing_left_to_do(trained, capsys):

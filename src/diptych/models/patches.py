@@ -98,7 +98,9 @@ class LinearCode(nn.Module):
         mean, covariance = moments.mean_and_covariance()
         variances, directions = torch.linalg.eigh(covariance)
         channels = len(self.scale)
-        deviation = variances.flip(0)[:channels].clamp_min(1e-12).sqrt()
+        deviation = variances.flip(0)[:channels].clamp_min(0).sqrt()
+        # A direction in which nothing differed yet must not blow up the first patch that does.
+        deviation = deviation.clamp_min(1e-3 * float(deviation[0]) + 1e-6)
         self.mean.copy_(mean)
         self.basis.copy_(directions.flip(1)[:, :channels])
         self.scale.copy_((deviation * deviation.mean()).sqrt())

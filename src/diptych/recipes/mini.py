@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -82,7 +83,7 @@ def mini_tiny() -> MiniRecipe:
         fitted=24,
         clips=2,
         vae_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
-        draws=64,
+        draws=192,
         workers=1,
         denoiser=DenoiserConfig(heads=2, blocks=1, text_width=16),
         batch=4,
@@ -265,7 +266,7 @@ def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> boo
     ):
         done, waiting = total - len(missing), iter(missing)
         # Only as many shards are handed out as there are workers, so that a deadline or a kill wastes little.
-        running = {pool.submit(_make_shard, recipe, folder, i, made_for) for i in _first(waiting, recipe.workers)}
+        running = {pool.submit(_make_shard, recipe, folder, i, made_for) for i in islice(waiting, recipe.workers)}
         while running:
             finished = next(as_completed(running))
             running.remove(finished)
@@ -273,12 +274,8 @@ def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> boo
             done += 1
             report(done)
             if deadline is None or time.monotonic() < deadline:
-                running |= {pool.submit(_make_shard, recipe, folder, i, made_for) for i in _first(waiting, 1)}
+                running |= {pool.submit(_make_shard, recipe, folder, i, made_for) for i in islice(waiting, 1)}
     return not missing_shards(cache, recipe.draws)
-
-
-def _first(items: Any, count: int) -> list[int]:
-    return [item for item, _ in zip(items, range(count), strict=False)]
 
 
 def _alone() -> None:
