@@ -115,7 +115,7 @@ def mini_cpu() -> MiniRecipe:
         denoiser=DenoiserConfig(),
         batch=32,
         denoiser_loop=LoopSettings(
-            steps=7000,
+            steps=6000,
             learning_rate=1.5e-3,
             muon_learning_rate=2e-2,
             warmup=200,

@@ -17,11 +17,15 @@ from diptych.data.canvases import collate, encode_draw
 from diptych.data.draws import Draw
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
-from diptych.method.diffusion import draw_sigmas, noised, velocity
+from diptych.method.diffusion import draw_sigmas, noised, per_sample, velocity
 from diptych.method.incontext import model_input, output_latents, region_loss
 from diptych.method.pixels import to_frames
 from diptych.models.mini import SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
+
+
+LEAST_WEIGHTED = 0.35
+"""Below this sigma the loss stops growing with one over sigma squared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +80,12 @@ class DenoiserTask:
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device
         predicted = module(x.to(device), sigma.to(device), text.to(device)).float()
-        error = (predicted - velocity(target, noise).to(device)).square()
-        per_sample = region_loss(error, self.backbone.contract.loss_region)
-        return per_sample.mean(), _by_sigma(per_sample.detach().cpu(), sigma)
+        # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing is
+        # left to decide, that would outweigh all the rest.
+        weight = (sigma / LEAST_WEIGHTED).clamp(max=1).square().to(device)
+        error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
+        losses = region_loss(error, self.backbone.contract.loss_region)
+        return losses.mean(), _by_sigma(losses.detach().cpu(), sigma)
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:

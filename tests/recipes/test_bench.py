@@ -1,0 +1,48 @@
+"""``bench puppets``: the figures that a reader of the file relies on, from a mini that has learned nothing."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from blocks import patch_vae
+from diptych.media.image import read_image
+from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.patches import PatchConfig
+from diptych.models.store import save_denoiser, save_vae
+from diptych.options import BenchPuppetsOptions
+from diptych.recipes.bench import bench_puppets
+from diptych.types import InputError
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("model")
+    vae, denoiser = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
+    save_vae(folder / "vae.safetensors", patch_vae(vae), vae, {})
+    save_denoiser(folder / "denoiser.safetensors", Denoiser(denoiser), denoiser, contract(), {})
+    return str(folder)
+
+
+def test_the_file_holds_what_is_promised_and_the_table_and_sheet_are_made(model, tmp_path, capsys):
+    bench_puppets(
+        BenchPuppetsOptions(json=tmp_path / "b.json", sheet=tmp_path / "b.png", model=model, steps=1, pairs=3)
+    )
+    figures = json.loads((tmp_path / "b.json").read_text())
+    assert figures["pairs"] == 3
+    assert set(figures["baselines"]) == {"still_reference", "driver_copied", "moved_reference"}
+    assert all(5 < value < 30 for value in [figures["psnr_db"], figures["ceiling_db"], *figures["baselines"].values()])
+    # The figure is the mean over pairs of each pair's dB.
+    per_pair = [pair["measures"]["model"]["psnr_db"] for pair in figures["per_pair"]]
+    assert figures["psnr_db"] == pytest.approx(np.mean(per_pair), abs=1e-4)
+    # Random weights make nothing like the truth, and the still reference is better.
+    assert figures["psnr_db"] < figures["baselines"]["still_reference"]
+    assert "3 pairs" in capsys.readouterr().out
+    assert read_image(tmp_path / "b.png").shape[2] == 3
+
+
+def test_an_unknown_suite_is_refused(model):
+    with pytest.raises(InputError, match="puppets-v9"):
+        bench_puppets(BenchPuppetsOptions(suite="puppets-v9", model=model))
