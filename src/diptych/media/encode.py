@@ -44,6 +44,10 @@ _TO_YUV = 0x20 | 0x40000
 _BT709 = 1
 _LIMITED = 1
 
+# x264's macroblock tree spreads values over the edge of frames that are no multiple of 16 wide, and what it finds there
+# differs from run to run; without it the same frames give the same file.
+_REPEATABLE = "mbtree=0"
+
 _MAX_TIMESCALE = 2**31 - 1
 
 
@@ -105,7 +109,7 @@ class VideoWriter:
         self._audio_from = audio_from
         self._audio_delay = audio_delay
         self._metadata = dict(metadata or {})
-        self._options = {"crf": str(crf), "preset": preset, "bf": "0"}
+        self._options = {"crf": str(crf), "preset": preset, "bf": "0", "x264-params": _REPEATABLE}
         self._threads = threads
         self._scaler = VideoReformatter()
         self._durations: dict[int, int] = {}  # of frames inside the encoder, by their time, all in ticks

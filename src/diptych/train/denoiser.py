@@ -23,7 +23,6 @@ from diptych.method.pixels import to_frames
 from diptych.models.mini import SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
 
-
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""
 
@@ -80,8 +79,8 @@ class DenoiserTask:
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device
         predicted = module(x.to(device), sigma.to(device), text.to(device)).float()
-        # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing is
-        # left to decide, that would outweigh all the rest.
+        # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing
+        # is left to decide, that would outweigh all the rest.
         weight = (sigma / LEAST_WEIGHTED).clamp(max=1).square().to(device)
         error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
         losses = region_loss(error, self.backbone.contract.loss_region)
