@@ -38,6 +38,20 @@ def test_every_draw_is_cached(trained):
     assert load_mini(trained / "mini").notes["denoiser"]["draws"] == 192
 
 
+def test_training_starts_from_another_minis_weights(trained, tmp_path):
+    overrides = (("start_from", str(trained / "mini")), ("denoiser_loop.steps", "1"), ("draws", "64"))
+    train_mini(TrainMiniOptions(size="tiny", output=tmp_path, overrides=overrides))
+    before, after = load_mini(trained / "mini"), load_mini(tmp_path / "mini")
+    assert torch.equal(before.vae.rest.basis, after.vae.rest.basis)
+    moved = [
+        (a - b).abs().max() for a, b in zip(before.denoiser.parameters(), after.denoiser.parameters(), strict=True)
+    ]
+    assert 0 < max(moved) < 0.05  # one step away, not a new start
+    with pytest.raises(InputError, match="does not fit"):
+        other = (*overrides, ("denoiser.blocks", "2"))
+        train_mini(TrainMiniOptions(size="tiny", output=tmp_path, stage="denoiser", overrides=other))
+
+
 def test_a_finished_run_has_nothing_left_to_do(trained, capsys):
     before = {path: path.stat().st_mtime_ns for path in (trained / "mini").iterdir()}
     train_mini(TrainMiniOptions(size="tiny", output=trained, stage="vae"))

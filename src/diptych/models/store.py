@@ -33,6 +33,18 @@ _LARGEST_NOTES = 1 << 20
 T = TypeVar("T")
 
 
+def model_folder(model: str) -> Path:
+    """Where a model lies: ``mini`` is the one in the package, anything else a folder.
+
+    Raises:
+        InputError: if there is no such folder.
+    """
+    folder = SHIPPED if model == "mini" else Path(model)
+    if not folder.is_dir():
+        raise InputError(f"there is no model {model!r}; give mini, or a folder that holds a mini's safetensors files.")
+    return folder
+
+
 def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
     """Loads a mini with VAE and denoiser, in evaluation mode.
 
@@ -60,6 +72,15 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
         contract=agreed,
         notes={**backbone.notes, **_notes(header, path)},
     )
+
+
+def load_denoiser_into(denoiser: Denoiser, path: Path) -> None:
+    """Fills a denoiser from a file, to train on.
+
+    Raises:
+        InputError: if the file is missing, damaged, or of another size.
+    """
+    _fill(denoiser, _read(_present(path))[0], path)
 
 
 def load_vae(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:

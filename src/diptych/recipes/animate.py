@@ -28,7 +28,7 @@ from diptych.media.image import read_image
 from diptych.media.overlap import ahead, behind
 from diptych.media.sheet import side_by_side
 from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, probe, read_frames
-from diptych.models.store import SHIPPED, load_mini
+from diptych.models.store import load_mini, model_folder
 from diptych.options import AnimateOptions
 from diptych.progress import progress
 from diptych.types import Frames, InputError, Picture
@@ -70,10 +70,7 @@ def open_session(model: str = "mini", steps: int | None = None, guidance_scale: 
     Raises:
         InputError: if there is no such model, or its files cannot be used.
     """
-    folder = SHIPPED if model == "mini" else Path(model)
-    if not folder.is_dir():
-        raise InputError(f"there is no model {model!r}; give mini, or a folder that holds a mini's safetensors files.")
-    backbone = load_mini(folder)
+    backbone = load_mini(model_folder(model))
     facts = backbone.facts
     settings = SamplerSettings(
         steps=facts.steps if steps is None else steps,

@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -25,13 +26,13 @@ from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.draws import draw
-from diptych.files import locked, sha256, write_json
+from diptych.files import locked, replacing, sha256, write_json
 from diptych.method.contract import Contract
 from diptych.method.incontext import motion_panel
 from diptych.method.pixels import to_pixels
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
 from diptych.models.patches import PatchConfig, PatchVae
-from diptych.models.store import load_vae, save_denoiser, save_vae
+from diptych.models.store import load_denoiser_into, load_vae, model_folder, save_denoiser, save_vae
 from diptych.options import TrainMiniOptions
 from diptych.progress import Report, progress
 from diptych.recipes.settings import with_overrides
@@ -60,6 +61,8 @@ class MiniRecipe:
         batch: canvases a step.
         denoiser_loop: how the denoiser is trained.
         held_out: draws for previews.
+        start_from: ``mini`` or the folder of one: its VAE is taken over and training goes on from its denoiser, with
+            new optimisers. None starts from nothing.
     """
 
     panel_area: int
@@ -73,6 +76,7 @@ class MiniRecipe:
     batch: int
     denoiser_loop: LoopSettings
     held_out: int = 16
+    start_from: str | None = None
 
 
 def mini_tiny() -> MiniRecipe:
@@ -134,7 +138,7 @@ def mini_gpu() -> MiniRecipe:
         fitted=8000,
         clips=8,
         vae_loop=LoopSettings(steps=8000, learning_rate=1e-3, muon_learning_rate=1e-2, ema=500, preview_every=1000),
-        draws=131_072,
+        draws=49_152,
         workers=14,
         denoiser=DenoiserConfig(heads=8, blocks=5),
         batch=64,
@@ -205,7 +209,13 @@ def _run(options: TrainMiniOptions, recipe: MiniRecipe) -> dict[str, Any]:
 
 
 def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
-    agreed = contract(recipe.panel_area)
+    agreed, path = contract(recipe.panel_area), folder / "mini" / "vae.safetensors"
+    if recipe.start_from is not None:
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(path) as draft:
+                shutil.copyfile(model_folder(recipe.start_from) / "vae.safetensors", draft)
+        return True
     torch.manual_seed(recipe.vae_loop.seed)
     vae = PatchVae(recipe.vae)
     if not checkpoints(folder / "vae"):
@@ -221,7 +231,6 @@ def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool
     averaged, steps = train(task, recipe.vae_loop, folder / "vae", deadline=deadline)
     if steps < recipe.vae_loop.steps:
         return False
-    path = folder / "mini" / "vae.safetensors"
     if not path.exists():
         assert isinstance(averaged, Mending)
         notes = {"recipe": _plain(recipe), "steps": steps, "seconds": _seconds(folder / "vae")}
@@ -308,8 +317,11 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     made_for, agreed = _made_for(recipe, folder), contract(recipe.panel_area)
     draws = min(recipe.draws, cached_draws(folder / "cache"))
     torch.manual_seed(recipe.denoiser_loop.seed)
+    module = Denoiser(recipe.denoiser)
+    if recipe.start_from is not None:
+        load_denoiser_into(module, model_folder(recipe.start_from) / "denoiser.safetensors")
     task = DenoiserTask(
-        module=Denoiser(recipe.denoiser),
+        module=module,
         config=recipe.denoiser,
         backbone=dataclasses.replace(load_vae(folder / "mini"), contract=agreed),
         buckets=read_cache(folder / "cache", draws, made_for),

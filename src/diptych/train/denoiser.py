@@ -90,7 +90,8 @@ class DenoiserTask:
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
         """Held-out draws: driver, truth and what the averaged weights make of them."""
         assert isinstance(module, Denoiser)
-        backbone = dataclasses.replace(self.backbone, denoiser=module)
+        device = next(module.parameters()).device
+        backbone = dataclasses.replace(self.backbone, vae=self.backbone.vae.to(device), denoiser=module)
         rows, scores = [], []
         for number, draw in enumerate(self.held_out):
             made = animate_draw(backbone, draw, SamplerSettings(steps=backbone.facts.steps), seed=number)
@@ -107,7 +108,7 @@ class DenoiserTask:
 
 def animate_draw(backbone: MiniBackbone, draw: Draw, settings: SamplerSettings, seed: int) -> np.ndarray:
     """What a backbone makes of one draw: the whole left panel, uint8, ``(t, h, w, 3)``."""
-    encoded = encode_draw(draw, backbone.encode_canvas, backbone.facts.empty)
+    encoded = encode_draw(draw, lambda pixels: backbone.encode_canvas(pixels.to(backbone.device)), backbone.facts.empty)
     condition = collate([encoded])[1]
     latents = sample(backbone, condition, [draw.prompt], settings, torch.Generator().manual_seed(seed))
     return to_frames(backbone.decode(output_latents(latents)))
