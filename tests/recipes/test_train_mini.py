@@ -47,8 +47,8 @@ def test_training_starts_from_another_minis_weights(trained, tmp_path):
         (a - b).abs().max() for a, b in zip(before.denoiser.parameters(), after.denoiser.parameters(), strict=True)
     ]
     assert 0 < max(moved) < 0.05  # one step away, not a new start
+    other = (*overrides, ("denoiser.blocks", "2"))
     with pytest.raises(InputError, match="does not fit"):
-        other = (*overrides, ("denoiser.blocks", "2"))
         train_mini(TrainMiniOptions(size="tiny", output=tmp_path, stage="denoiser", overrides=other))
 
 
