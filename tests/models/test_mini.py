@@ -116,6 +116,13 @@ def rewrite(path, **header):
             ),
             "wan",
         ),
+        (
+            lambda f: rewrite(
+                f / "denoiser.safetensors",
+                **{"diptych.contract": json.dumps({**json.loads(contract().to_json()), "layout": "cached"})},
+            ),
+            "layout is 'cached' where 'full' is needed",
+        ),
     ],
 )
 def test_what_is_not_a_mini_is_refused_in_one_sentence(folder, damage, says):

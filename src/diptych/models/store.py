@@ -18,8 +18,8 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from diptych.files import replacing
-from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract
-from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
+from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
+from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig, PatchVae
 from diptych.types import InputError
 
@@ -61,10 +61,11 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
     denoiser = Denoiser(_parse(DenoiserConfig, header.get(_CONFIG), path))
     _fill(denoiser, tensors, path)
     agreed = _parse(Contract, header.get(HEADER_KEY), path)
-    if agreed.backbone != "mini" or agreed.version != CONTRACT_VERSION:
+    wrong = mismatches(agreed, _served(agreed))
+    if wrong:
+        reasons = "; ".join(wrong)
         raise InputError(
-            f"{path} was trained for {agreed.backbone!r} under contract version {agreed.version}, not for the mini "
-            f"under version {CONTRACT_VERSION}; load it with the backbone and release it belongs to."
+            f"{path} cannot serve as a mini here ({reasons}); load it with the backbone and release it belongs to."
         )
     return dataclasses.replace(
         backbone,
@@ -107,6 +108,19 @@ def save_denoiser(
     """Writes a denoiser with its contract, weights in half precision."""
     header = {_CONFIG: _json(config), HEADER_KEY: agreed.to_json(), _NOTES: json.dumps(notes)}
     _write(path, _half(denoiser.state_dict()), header)
+
+
+def _served(agreed: Contract) -> Contract:
+    """The nearest contract that this release of the mini can keep: sizes, windows and rates are the model's own."""
+    return dataclasses.replace(
+        agreed,
+        backbone=FACTS.name,
+        layout="full",
+        empty=FACTS.empty,
+        mask_rule="all-frames",
+        panel_multiple=FACTS.spatial_stride,
+        version=CONTRACT_VERSION,
+    )
 
 
 def _half(state: dict[str, Tensor]) -> dict[str, Tensor]:
