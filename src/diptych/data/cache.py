@@ -33,9 +33,14 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"draws-{index:06d}.safetensors"
 
 
+def shards(draws: int) -> int:
+    """How many shards hold at least ``draws`` draws."""
+    return -(-draws // SHARD)
+
+
 def missing_shards(folder: Path, draws: int) -> list[int]:
     """Shards still to be made for a cache of at least ``draws`` draws."""
-    return [i for i in range(-(-draws // SHARD)) if not shard_path(folder, i).exists()]
+    return [i for i in range(shards(draws)) if not shard_path(folder, i).exists()]
 
 
 def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str) -> None:
@@ -103,7 +108,7 @@ def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
     from safetensors import SafetensorError, safe_open
 
     parts: dict[str, list[Bucket]] = defaultdict(list)
-    for index in range(-(-draws // SHARD)):
+    for index in range(shards(draws)):
         path = shard_path(folder, index)
         try:
             with safe_open(path, "pt") as file:

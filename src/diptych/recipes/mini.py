@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from diptych import __version__
-from diptych.data.cache import cached_draws, missing_shards, read_cache, write_shard
+from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.draws import draw
 from diptych.files import locked, replacing, sha256, write_json
@@ -233,7 +233,7 @@ def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool
         return False
     if not path.exists():
         assert isinstance(averaged, Mending)
-        notes = {"recipe": _plain(recipe), "steps": steps, "seconds": _seconds(folder / "vae")}
+        notes = {"recipe": dataclasses.asdict(recipe), "steps": steps, "seconds": _seconds(folder / "vae")}
         save_vae(path, averaged.vae, recipe.vae, notes)
     return True
 
@@ -268,7 +268,7 @@ def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> boo
     missing = missing_shards(cache, recipe.draws)
     if not missing:
         return True
-    total = -(-recipe.draws // 64)
+    total = shards(recipe.draws)
     with (
         ProcessPoolExecutor(recipe.workers, mp_context=get_context("spawn"), initializer=_alone) as pool,
         progress("cache", total, "shards", start=total - len(missing)) as report,
@@ -331,7 +331,7 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     )
     averaged, steps = train(task, recipe.denoiser_loop, folder / "denoiser", deadline=deadline)
     notes = {
-        "recipe": _plain(recipe),
+        "recipe": dataclasses.asdict(recipe),
         "steps": steps,
         "samples": steps * recipe.batch,
         "draws": draws,
@@ -340,10 +340,6 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     # Written at every stop: a mini that is half trained animates too.
     save_denoiser(folder / "mini" / "denoiser.safetensors", averaged, recipe.denoiser, agreed, notes)
     return steps >= recipe.denoiser_loop.steps
-
-
-def _plain(recipe: MiniRecipe) -> dict[str, Any]:
-    return dataclasses.asdict(recipe)
 
 
 def _seconds(folder: Path) -> float:

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import json
 import math
 import time
 import warnings
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -144,7 +144,7 @@ def train(
     base_rates = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
 
     log = _Log(folder, start) if accelerator.is_main_process else None
-    save = _saver(folder, modules, optimizers, facts)
+    save = functools.partial(save_state, folder, modules=modules, optimizers=optimizers, facts=facts)
     began, step = time.monotonic(), start
     quiet = quiet or not accelerator.is_main_process
     with progress(folder.name, settings.steps, "steps", start=start, quiet=quiet) as report:
@@ -197,15 +197,6 @@ def _backward(
             accelerator.backward(loss / parts)
         total = total + loss.detach().cpu() / parts
     return total, numbers
-
-
-def _saver(
-    folder: Path, modules: dict[str, nn.Module], optimizers: dict[str, torch.optim.Optimizer], facts: dict[str, Any]
-) -> Callable[[int], None]:
-    def save(step: int) -> None:
-        save_state(folder, step, modules, optimizers, facts)
-
-    return save
 
 
 def _optimizers(task: Task, module: nn.Module, settings: LoopSettings) -> dict[str, torch.optim.Optimizer]:
