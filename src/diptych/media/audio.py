@@ -10,6 +10,8 @@ from math import ceil
 from pathlib import Path
 
 import av
+import numpy as np
+from av.audio.frame import AudioFrame
 from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer, OutputContainer
@@ -30,19 +32,27 @@ class SoundTrack:
         note: one sentence if the track has to be re-encoded, else None.
     """
 
-    def __init__(self, path: Path, container: InputContainer, stream: AudioStream, into: str, delay: Fraction) -> None:
+    def __init__(
+        self,
+        path: Path,
+        container: InputContainer,
+        stream: AudioStream,
+        into: str,
+        delay: Fraction,
+        part: tuple[Fraction, Fraction | None] | None,
+    ) -> None:
         self._path = path
         self._container = container
         self._source = stream
         self._delay = delay
-        self._copied = _fits(stream, into)
+        self._part = part
+        self._copied = part is None and _fits(stream, into)
         self._target: AudioStream | None = None
         rate = stream.codec_context.sample_rate
         self.rate = rate if self._copied or rate in _AAC_RATES else 48_000
         name = stream.codec_context.codec.canonical_name
-        self.note = (
-            None if self._copied else f"the sound of {path} ({name}) does not fit into {into}: re-encoded to AAC."
-        )
+        reason = f"does not fit into {into}" if part is None else "is cut to the sample"
+        self.note = None if self._copied else f"the sound of {path} ({name}) {reason}: re-encoded to AAC."
 
     def attach(self, container: OutputContainer) -> None:
         """Add a stream for the track to the new file; before its first packet."""
@@ -97,29 +107,51 @@ class SoundTrack:
     def _encoded(self) -> Iterator[Packet[AudioStream]]:
         assert self._target is not None, "attach comes first"
         encoder = self._target
-        context = encoder.codec_context
-        resampler = AudioResampler(format="fltp", layout=context.layout.name, rate=self.rate)
-        clock: int | None = None  # in samples; gaps in the source are closed, its start is kept
+        delay = round(self._delay * self.rate)
+        for start, block in self._blocks():
+            block.pts, block.time_base = start + delay, Fraction(1, self.rate)
+            yield from encoder.encode(block)
+        yield from encoder.encode(None)
+
+    def _blocks(self) -> Iterator[tuple[int, AudioFrame]]:
+        """The sound that is taken, in the new rate, and where each block starts in the file's time, in samples."""
+        assert self._target is not None, "attach comes first"
+        layout = self._target.codec_context.layout.name
+        resampler = AudioResampler(format="fltp", layout=layout, rate=self.rate)
+        begin, end = self._part or (None, None)
+        first = None if begin is None else round(begin * self.rate)
+        stop = None if end is None else round(end * self.rate)
+        clock: int | None = None  # gaps in the source are closed, its start is kept
         for packet in self._container.demux(self._source):
             for frame in packet.decode():
                 if clock is None:
-                    start = (frame.pts or 0) * (self._source.time_base or Fraction(0)) + self._delay
-                    clock = round(start * self.rate)
+                    clock = round((frame.pts or 0) * (self._source.time_base or Fraction(0)) * self.rate)
                 for block in resampler.resample(frame):
-                    block.pts, block.time_base = clock, Fraction(1, self.rate)
-                    clock += block.samples
-                    yield from encoder.encode(block)
-        yield from encoder.encode(None)
+                    start, clock = clock, clock + block.samples
+                    low = 0 if first is None else max(0, first - start)
+                    high = block.samples if stop is None else min(block.samples, stop - start)
+                    if low == 0 and high == block.samples:
+                        yield start, block
+                    elif low < high:
+                        samples = np.ascontiguousarray(block.to_ndarray()[:, low:high], np.float32)
+                        piece = AudioFrame.from_ndarray(samples, format="fltp", layout=layout)
+                        piece.sample_rate = self.rate
+                        yield start + low, piece
+                if stop is not None and clock is not None and clock >= stop:
+                    return
 
 
 @contextmanager
-def opened_sound(path: Path, into: str, delay: Fraction) -> Iterator[SoundTrack | None]:
+def opened_sound(
+    path: Path, into: str, delay: Fraction, part: tuple[Fraction, Fraction | None] | None = None
+) -> Iterator[SoundTrack | None]:
     """Open the first sound track of a file.
 
     Args:
         path: a media file.
         into: libav's name of the new file's format, ``mp4`` or ``mov``.
         delay: seconds by which the sound comes later in the new file, rounded to the track's tick.
+        part: only what sounds from the first to the second of these times of the file, in seconds; None takes all.
 
     Yields:
         The track, or None if the file has no sound.
@@ -129,7 +161,7 @@ def opened_sound(path: Path, into: str, delay: Fraction) -> Iterator[SoundTrack 
     """
     with opened_media(path) as container:
         streams = [stream for stream in container.streams.audio if stream.codec_context is not None]
-        yield SoundTrack(path, container, streams[0], into, delay) if streams else None
+        yield SoundTrack(path, container, streams[0], into, delay, part) if streams else None
 
 
 def _fits(stream: AudioStream, into: str) -> bool:

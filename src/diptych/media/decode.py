@@ -25,6 +25,8 @@ from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
 from diptych.media.bounds import MAX_PIXELS, check_size
+from diptych.media.timed import TimedFrame, VideoInfo
+from diptych.media.webp import is_webp, webp_frames, webp_info
 from diptych.media.whole import missing_bytes
 from diptych.types import Clip, Frames, InputError, Picture
 
@@ -55,48 +57,6 @@ _FULL_RANGE = 2
 DAMAGE = (av.error.FFmpegError, ValueError, OverflowError, MemoryError, EOFError)
 
 
-@dataclass(frozen=True)
-class VideoInfo:
-    """What a video file says about itself.
-
-    Attributes:
-        path: the file.
-        width: pixels as displayed: upright and with square pixels.
-        height: pixels as displayed.
-        time_base: seconds per tick of the file's clock; every frame time is a multiple of it.
-        average_fps: frames per second on average, as declared or estimated from the first frames.
-        frames: number of frames as declared, None if the file does not say. Not always right: trust a full read.
-        duration: length of the picture track in seconds as declared (of the file where the track has none), or None.
-        has_audio: whether there is a sound track.
-        rotation: degrees clockwise by which the stored picture is turned for display: 0, 90, 180 or 270.
-    """
-
-    path: Path
-    width: int
-    height: int
-    time_base: Fraction
-    average_fps: Fraction
-    frames: int | None
-    duration: Fraction | None
-    has_audio: bool
-    rotation: int
-
-
-@dataclass(frozen=True, eq=False)
-class TimedFrame:
-    """One frame of a video and when it is shown.
-
-    Attributes:
-        pixels: RGB, uint8, ``(h, w, 3)``, upright, square pixels.
-        time: seconds, an exact multiple of the file's tick.
-        duration: seconds until the next frame; for the last frame as the file says. Above 0, a multiple of the tick.
-    """
-
-    pixels: Picture
-    time: Fraction
-    duration: Fraction
-
-
 def probe(path: Path) -> VideoInfo:
     """Read what a video file declares, and its first frame to be sure of the displayed size.
 
@@ -109,6 +69,8 @@ def probe(path: Path) -> VideoInfo:
     Raises:
         InputError: the file is missing, empty, cut short, not a video, sound only, too large, or cannot be decoded.
     """
+    if is_webp(path):
+        return webp_info(path)
     with _opened(path) as (container, stream):
         first = next(_decoded(container, stream, path), None)
         if first is None:
@@ -133,6 +95,7 @@ def probe(path: Path) -> VideoInfo:
             duration=duration,
             has_audio=any(other.codec_context is not None for other in container.streams.audio),
             rotation=turn.degrees,
+            start=Fraction(0) if first.pts is None else first.pts * tick,
         )
 
 
@@ -154,6 +117,9 @@ def read_frames(path: Path, *, background: tuple[int, int, int] = (255, 255, 255
         InputError: as ``probe``, and where a frame cannot be decoded or the picture changes its size. Raised when the
             first or the damaged frame is asked for.
     """
+    if is_webp(path):
+        yield from webp_frames(path, background)
+        return
     with _opened(path) as (container, stream):
         tick = _tick(stream)
         show = _Show(path, stream, background)
@@ -172,7 +138,8 @@ def read_frames(path: Path, *, background: tuple[int, int, int] = (255, 255, 255
             waiting = TimedFrame(pixels, time or Fraction(0), own)
         if waiting is None:
             raise InputError(f"{path} holds no frames; record or export it again.")
-        yield TimedFrame(waiting.pixels, waiting.time, waiting.duration or gap or _rest(stream, waiting.time))
+        own = _declared_rest(container, stream, waiting.time) or waiting.duration
+        yield TimedFrame(waiting.pixels, waiting.time, own or gap or _rest(stream, waiting.time))
 
 
 def read_clip(path: Path, *, max_frames: int | None = None) -> Clip:
@@ -299,6 +266,18 @@ def _average_fps(stream: VideoStream, duration: Fraction | None) -> Fraction:
     if declared:
         return declared
     return stream.frames / duration if duration and stream.frames else Fraction(25)
+
+
+def _declared_rest(container: InputContainer, stream: VideoStream, time: Fraction) -> Fraction | None:
+    """Time from the last frame to the end of an MP4 or MOV track, where the track says when it ends.
+
+    These files store the durations of frames in the order of decoding, so the last frame that is shown would be given
+    that of another one wherever frames are reordered, and libav gives none at all where it drops hidden ones.
+    """
+    if "mov" not in container.format.name or not stream.duration:
+        return None
+    rest = ((stream.start_time or 0) + stream.duration) * _tick(stream) - time
+    return rest if rest > 0 else None
 
 
 def _rest(stream: VideoStream, time: Fraction) -> Fraction:

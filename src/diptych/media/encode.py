@@ -51,6 +51,16 @@ _REPEATABLE = "mbtree=0"
 _MAX_TIMESCALE = 2**31 - 1
 
 
+def check_suffix(path: Path) -> None:
+    """Refuses a name whose suffix says a format that is not written here, before any work is done for it.
+
+    Raises:
+        InputError: the suffix is none of ``.mp4``, ``.m4v`` and ``.mov``.
+    """
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"{path} cannot be written in that format; give it a name that ends in .mp4 or .mov.")
+
+
 class VideoWriter:
     """Writes frames one by one; the file appears under its name when the block ends without an error.
 
@@ -72,6 +82,7 @@ class VideoWriter:
         time_base: Fraction,
         audio_from: Path | None = None,
         audio_delay: Fraction = Fraction(0),
+        audio_part: tuple[Fraction, Fraction | None] | None = None,
         metadata: Mapping[str, str] | None = None,
         crf: float = 16,
         preset: str = "fast",
@@ -87,6 +98,8 @@ class VideoWriter:
             audio_from: the file whose first sound track is copied, packet for packet; re-encoded to AAC, with a note,
                 if the format does not take its codec. A file without sound is fine.
             audio_delay: seconds by which the sound comes later than in its file.
+            audio_part: only what sounds between these two times of its file, in seconds; it is re-encoded then, to the
+                sample. None takes all.
             metadata: keys and values for the container, such as ``comment``.
             crf: x264's quality, 0 (lossless in YUV) to 51; 16 is hard to tell from the original.
             preset: x264's speed.
@@ -100,14 +113,14 @@ class VideoWriter:
             raise ValueError(f"frames of {width} x {height}: H.264 in 4:2:0 needs even sides of 2 to {MAX_SIDE} pixels")
         if time_base <= 0 or time_base.denominator > _MAX_TIMESCALE:
             raise ValueError(f"a time base of {time_base} s cannot be stored")
-        if path.suffix.lower() not in _FORMATS:
-            raise InputError(f"{path} cannot be written in that format; give it a name that ends in .mp4 or .mov.")
+        check_suffix(path)
         self._path = path
         self._format = _FORMATS[path.suffix.lower()]
         self._size = width, height
         self._rate = time_base.denominator  # ticks per second
         self._audio_from = audio_from
         self._audio_delay = audio_delay
+        self._audio_part = audio_part
         self._metadata = dict(metadata or {})
         self._options = {"crf": str(crf), "preset": preset, "bf": "0", "x264-params": _REPEATABLE}
         self._threads = threads
@@ -129,7 +142,7 @@ class VideoWriter:
         """
         with ExitStack() as stack:
             if self._audio_from is not None:
-                opened = opened_sound(self._audio_from, self._format, self._audio_delay)
+                opened = opened_sound(self._audio_from, self._format, self._audio_delay, self._audio_part)
                 self._sound = stack.enter_context(opened)
             temporary = stack.enter_context(output_file(self._path))
             if self._audio_from is not None and self._path.exists() and self._path.samefile(self._audio_from):
