@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
 import os
@@ -30,6 +31,12 @@ def replacing(path: Path) -> Iterator[Path]:
     except BaseException:
         draft.unlink(missing_ok=True)
         raise
+
+
+def sweep(path: Path) -> None:
+    """Removes drafts of ``path`` that killed writers left; only for who knows that nobody is writing it."""
+    for draft in path.parent.glob(f".{glob.escape(path.stem)}.????????.part{glob.escape(path.suffix)}"):
+        draft.unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: object) -> None:

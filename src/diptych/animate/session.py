@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from diptych.animate.journal import Journal
 from diptych.animate.sampler import SamplerSettings, sample
 from diptych.media.frame import Placement, fit, panel_for, unfit
 from diptych.method.diffusion import seeded
@@ -41,6 +42,11 @@ class Session:
         stride = self.backbone.facts.temporal_stride
         return WindowPlan(contract.window_frames, contract.lead_in, contract.history, stride)
 
+    def window_shape(self, reference: Picture) -> tuple[int, int, int]:
+        """Frames, height and width of what a window makes, padding included: what a journal holds."""
+        box = self._box(reference)
+        return self.backbone.contract.window_frames, box.panel_height, box.panel_width
+
     def output_size(self, reference: Picture) -> tuple[int, int]:
         """Width and height of the result: the reference's aspect at the model's area, even numbers."""
         box = self._box(reference)
@@ -53,7 +59,9 @@ class Session:
         prompt: str = "",
         seed: int = 0,
         *,
+        phases: int = 1,
         keep_lead_in: bool = False,
+        journal: Journal | None = None,
     ) -> Iterator[Frames]:
         """Animates a picture window by window, holding one window of the driver at a time.
 
@@ -62,7 +70,11 @@ class Session:
             driving: frames of one size, RGB, uint8, ``(h', w', 3)``, at least one.
             prompt: looks and motion in English, or nothing.
             seed: of the noise; each window has a stream of its own.
+            phases: above the frame rates that the model knows, the driver is split into so many interleaved ones
+                (frames 0, n, 2n ..., then 1, n + 1 ...), each at a rate that it knows. All have the same noise.
             keep_lead_in: also give the frames of the lead-in, before the first window's.
+            journal: windows that it holds are taken from it, all others are put there as soon as they are made. It must
+                be of the same inputs and settings.
 
         Yields:
             The result of each window, uint8, ``(n, h'', w'', 3)`` of :meth:`output_size`; n in all is the number of
@@ -74,24 +86,32 @@ class Session:
         box, plan = self._box(reference), self.plan
         placed, _ = fit(reference, box)
         frames = (fit(frame, (box.panel_height, box.panel_width))[0] for frame in driving)
-        shown: list[Picture] = []
-        finished: Frames | None = None
+        shown: list[list[Picture]] = [[] for _ in range(phases)]
+        finished: list[Frames | None] = [None] * phases
         for index in itertools.count():
             span = plan.span(index)
-            # The history's own motion frames stay; the rest of the window is read.
-            shown = shown[len(shown) - span.window.history :] if span.window.history else []
-            fresh = list(itertools.islice(frames, span.window.new_frames))
-            if not fresh:
+            fresh = list(itertools.islice(frames, span.window.new_frames * phases))
+            made: list[Frames] = []
+            for phase in range(min(phases, len(fresh))):
+                mine = fresh[phase::phases]
+                # The history's own motion frames stay; the rest of the window is new.
+                shown[phase] = [*shown[phase][len(shown[phase]) - span.window.history :], *mine]
+                number = index * phases + phase
+                window = None if journal is None else journal.get(number)
+                if window is None:
+                    window = self._window(index, placed, np.stack(shown[phase]), finished[phase], prompt, seed)
+                    if journal is not None:
+                        journal.put(number, window)
+                stop = span.window.first_new + len(mine)
+                finished[phase] = window[stop - plan.history : stop]
+                made.append(unfit(window[:stop], box))
+            if made:
+                first = span.window.first_new
+                lead_in = made[0][:first] if keep_lead_in and index == 0 else made[0][:0]
+                yield np.concatenate([lead_in, _interleaved([window[first:] for window in made])])
+            if len(fresh) < span.window.new_frames * phases:
                 break
-            shown += fresh
-            made = self._window(index, placed, np.stack(shown), finished, prompt, seed)
-            first = 0 if keep_lead_in and index == 0 else span.window.first_new
-            stop = span.window.first_new + len(fresh)
-            yield unfit(made[first:stop], box)
-            if len(fresh) < span.window.new_frames:
-                break
-            finished = made[stop - plan.history : stop]
-        if not shown:
+        if not shown[0]:
             raise ValueError("the driver has no frame")
 
     def _window(
@@ -117,3 +137,11 @@ class Session:
         contract = self.backbone.contract
         height, width = reference.shape[:2]
         return panel_for(width, height, contract.panel_area, contract.panel_multiple)
+
+
+def _interleaved(parts: list[Frames]) -> Frames:
+    """Frames of several phases in the order of display; earlier phases may have one frame more."""
+    out = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), np.uint8)
+    for phase, part in enumerate(parts):
+        out[phase :: len(parts)] = part
+    return out
