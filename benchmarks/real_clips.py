@@ -1,6 +1,6 @@
 """Real clips with real pictures through `diptych animate`: do they finish, with the driver's frames and times?
 
-    python benchmarks/real_clips.py FOLDER [--clips 3] [--pictures 3] [--sheet FILE] [--model mini]
+    python benchmarks/real_clips.py FOLDER [--clips N] [--pictures 3] [--sheet FILE] [--model mini]
 
 FOLDER holds `clips/*.mp4` and `refs/*`. Where it is missing this says so and stops. The mini has seen no real footage;
 how that looks stands in the sheet, not in the exit code.
@@ -26,7 +26,7 @@ from diptych.recipes.animate import animate_files
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--clips", type=int, default=3)
+    parser.add_argument("--clips", type=int, help="only so many of them, evenly chosen (default: all)")
     parser.add_argument("--pictures", type=int, default=3)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--sheet", type=Path)
@@ -36,7 +36,7 @@ def main() -> int:
         print(f"skipped: no clips and pictures in {args.folder}")
         return 0
     rows, wrong = [], 0
-    picked = np.linspace(0, len(clips) - 1, min(args.clips, len(clips))).round().astype(int)
+    picked = np.linspace(0, len(clips) - 1, min(args.clips or len(clips), len(clips))).round().astype(int)
     with tempfile.TemporaryDirectory() as name:
         for c in picked:
             for p in range(args.pictures):

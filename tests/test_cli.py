@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import fields
+from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 
 from diptych import cli
 from diptych.options import (
+    AnimateJobsOptions,
     AnimateOptions,
     BenchPuppetsOptions,
     PuppetsRenderOptions,
@@ -24,6 +26,7 @@ RECIPES = {
     "animate": ["animate_files"],
     "mini": ["train_mini"],
     "bench": ["bench_puppets"],
+    "jobs": ["animate_jobs"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
 }
 
@@ -57,7 +60,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 MOST = [
     (
         "animate cup.png dance.mp4 -o out.mp4 --preview p.mp4 --prompt cup --seed 7 --steps 9 --guidance-scale 2.5 "
-        "--lead-in keep --size 320x240 --model folder --threads 2 --dry-run --quiet",
+        "--lead-in keep --size 320x240 --fit fill --background #20c040 --fps 29.97 --start 1:02.5 --end 90 --mark mine "
+        "--model folder --threads 2 --dry-run --quiet",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -70,6 +74,12 @@ MOST = [
             guidance_scale=2.5,
             lead_in="keep",
             size=(320, 240),
+            fit="fill",
+            background=(0x20, 0xC0, 0x40),
+            fps=Fraction(30000, 1001),
+            start=Fraction(125, 2),
+            end=Fraction(90),
+            mark="mine",
             model="folder",
             threads=2,
             dry_run=True,
@@ -140,10 +150,55 @@ def test_one_size_is_one_number(asked: Asked) -> None:
     assert asked[0][1].size == 512
 
 
+def test_many_jobs_take_the_other_settings_and_their_count_of_failures_is_the_exit_code(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert cli.main(["animate", "--jobs", "list.jsonl", "-o", "results", "--steps", "3"]) == 0
+    name, options = asked[0]
+    assert name == "animate_jobs"
+    assert isinstance(options, AnimateJobsOptions)
+    assert (options.jobs, options.output, options.common.steps) == (Path("list.jsonl"), Path("results"), 3)
+    monkeypatch.setattr(sys.modules["diptych.recipes.jobs"], "animate_jobs", lambda options: 104)
+    assert cli.main(["animate", "--jobs", "list.jsonl", "-o", "results"]) == 104
+
+
+@pytest.mark.parametrize(
+    ("words", "value"),
+    [
+        (["--fps", "24"], Fraction(24)),
+        (["--fps", "23.976"], Fraction(24000, 1001)),
+        (["--fps", "23.98"], Fraction(24000, 1001)),
+        (["--fps", "59.94"], Fraction(60000, 1001)),
+        (["--fps", "12.5"], Fraction(25, 2)),
+        (["--fps", "30000/1001"], Fraction(30000, 1001)),
+        (["--start", "7"], Fraction(7)),
+        (["--start", "0.125"], Fraction(1, 8)),
+        (["--start", "2:03"], Fraction(123)),
+        (["--end", "1:00:00.001"], Fraction(3600001, 1000)),
+        (["--background", "grey"], (128, 128, 128)),
+        (["--background", "FF8000"], (255, 128, 0)),
+        (["--mark"], cli.MARK),
+    ],
+)
+def test_times_rates_and_colours_are_read_exactly(asked: Asked, words: list[str], value: object) -> None:
+    assert cli.main(["animate", "a", "b", "-o", "c", *words]) == 0
+    assert getattr(asked[0][1], words[0].removeprefix("--")) == value
+
+
 @pytest.mark.parametrize(
     ("line", "said"),
     [
         ("", "required: COMMAND"),
+        ("animate -o c", "REF and DRIVE are needed"),
+        ("animate a -o c", "REF and DRIVE are needed"),
+        ("animate a b --jobs j -o c", "leave REF and DRIVE out"),
+        ("animate --jobs j -o c --preview p.mp4", "--preview is for one result"),
+        ("animate a b -o c --start 5 --end 4", "--end 4 is not after --start 5"),
+        ("animate a b -o c --start -1", "'-1' is not a time"),
+        ("animate a b -o c --fps 0", "'0' is not a frame rate"),
+        ("animate a b -o c --fps 1/0", "'1/0' is not a frame rate"),
+        ("animate a b -o c --background pinkish", "'pinkish' is not a colour"),
+        ("animate a b -o c --fit fil", "did you mean fill?"),
         ("animte a b -o c", "did you mean animate?"),
         ("train minni", "did you mean mini?"),
         ("animate a b", "required: -o/--output"),

@@ -7,10 +7,13 @@ Nothing here imports more than the standard library, so that reading the command
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
 LeadIn = Literal["cut", "keep"]
+Fit = Literal["fit", "fill", "stretch"]
+Colour = tuple[int, int, int]
 MiniSize = Literal["tiny", "cpu", "gpu"]
 MiniStage = Literal["all", "vae", "cache", "denoiser"]
 
@@ -30,6 +33,12 @@ class AnimateOptions:
         guidance_scale: how strongly the prompt is followed; 1 is no guidance.
         lead_in: whether the passage from the reference's pose to the driver's first is cut from the result.
         size: pixels of the result, (width, height), or its longer side.
+        fit: how the result meets a size of another aspect: it lies within, it fills it and is cut, or it is stretched.
+        background: RGB behind the reference's transparent pixels; white where nothing is said.
+        fps: frames per second of the result, > 0; the driver's own frames and times where nothing is said.
+        start: seconds into the driver at which to begin, >= 0.
+        end: seconds into the driver at which to stop, > start.
+        mark: words to show in a corner of every frame of the result.
         model: name of a bundled model, or a folder that holds one.
         threads: CPU threads, >= 1.
         dry_run: say what would be done, and stop.
@@ -46,10 +55,31 @@ class AnimateOptions:
     guidance_scale: float | None = None
     lead_in: LeadIn = "cut"
     size: tuple[int, int] | int | None = None
+    fit: Fit = "fit"
+    background: Colour | None = None
+    fps: Fraction | None = None
+    start: Fraction = Fraction(0)
+    end: Fraction | None = None
+    mark: str | None = None
     model: str = "mini"
     threads: int | None = None
     dry_run: bool = False
     quiet: bool = False
+
+
+@dataclass(frozen=True)
+class AnimateJobsOptions:
+    """Many pictures and drivers, a line each.
+
+    Attributes:
+        jobs: JSON lines: ``reference``, ``driving`` and, where wanted, ``prompt``, ``seed``, ``output``.
+        output: folder of the results.
+        common: everything else, the same for all lines; its reference, driving and output are not looked at.
+    """
+
+    jobs: Path
+    output: Path
+    common: AnimateOptions
 
 
 @dataclass(frozen=True)

@@ -1,20 +1,24 @@
 """``animate`` on files: exact time and sound, a preview, run.json, and refusals that leave nothing behind."""
 
 import json
+import subprocess
+import sys
+import time
 from fractions import Fraction
 
 import numpy as np
 import pytest
 import torch
 
-from blocks import patch_vae
-from diptych.media.image import write_image
+from blocks import patch_vae, random_denoiser
+from diptych.animate.session import Session
+from diptych.media.image import read_image, write_image
 from diptych.media.video import probe, read_frames, write_clip
-from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.mini import DenoiserConfig, contract
 from diptych.models.patches import PatchConfig
 from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateOptions
-from diptych.recipes.animate import animate_files
+from diptych.recipes.animate import animate_files, open_session
 from diptych.types import Clip, InputError
 
 VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
@@ -26,7 +30,7 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
     save_vae(folder / "vae.safetensors", patch_vae(VAE), VAE, {})
-    save_denoiser(folder / "denoiser.safetensors", Denoiser(DENOISER), DENOISER, contract(32 * 32), {})
+    save_denoiser(folder / "denoiser.safetensors", random_denoiser(DENOISER), DENOISER, contract(32 * 32), {})
     return folder
 
 
@@ -77,6 +81,7 @@ def test_preview_has_the_same_times_and_size_enlarges_with_the_aspect_kept(optio
 
 
 def test_run_json_says_how_it_was_made_and_the_same_seed_makes_the_same(options):
+    options = change(options, steps=2)  # a single step starts where noise says nothing
     animate_files(change(options, prompt="a red square", seed=3))
     run = json.loads((options.output.parent / "out.mp4.run.json").read_text())
     assert run["options"]["seed"] == 3
@@ -93,7 +98,7 @@ def test_run_json_says_how_it_was_made_and_the_same_seed_makes_the_same(options)
 
 def test_a_dry_run_writes_nothing(options, capsys):
     assert animate_files(change(options, dry_run=True)) is None
-    assert json.loads(capsys.readouterr().out)["output"] == {"width": 36, "height": 28}
+    assert json.loads(capsys.readouterr().out)["output"]["width"] == 36
     assert not options.output.exists()
 
 
@@ -129,3 +134,169 @@ def test_three_lines_of_python_do_the_same(options):
     session = diptych.open_session(options.model, steps=1)
     frames = np.zeros((3, 40, 40, 3), np.uint8)
     assert np.concatenate(list(session.animate(frames[0], frames))).shape == (3, 32, 32, 3)
+
+
+def pixels(path):
+    return np.stack([frame.pixels for frame in read_frames(path)])
+
+
+def test_a_killed_run_goes_on_and_gives_what_an_unbroken_one_gives(options, monkeypatch):
+    animate_files(change(options, output=options.output.with_name("whole.mp4")))
+    made, kept = Session._window, []
+
+    def dies_in_the_third(self, index, *args):
+        if index == 2:
+            raise MemoryError
+        kept.append(index)
+        return made(self, index, *args)
+
+    monkeypatch.setattr(Session, "_window", dies_in_the_third)
+    with pytest.raises(MemoryError):
+        animate_files(options)
+    folder = options.output.with_name("out.mp4.journal")
+    assert len(list(folder.glob("window-*.npz"))) == 2
+    assert not options.output.exists()
+    with pytest.raises(InputError, match="another seed"):
+        animate_files(change(options, seed=9))
+
+    again = []
+
+    def counted(self, index, *args):
+        again.append(index)
+        return made(self, index, *args)
+
+    monkeypatch.setattr(Session, "_window", counted)
+    animate_files(options)
+    assert kept == [0, 1]
+    assert again == [2]
+    assert options.output.read_bytes() == options.output.with_name("whole.mp4").read_bytes()
+    run = json.loads((options.output.parent / "out.mp4.run.json").read_text())
+    assert run["result"]["windows"] == {"made": 1, "from_the_journal": 2}
+    assert not folder.exists()
+
+
+def test_ctrl_c_says_how_to_go_on(options, monkeypatch):
+    made = Session._window
+
+    def stopped(self, index, *args):
+        if index == 1:
+            raise KeyboardInterrupt
+        return made(self, index, *args)
+
+    monkeypatch.setattr(Session, "_window", stopped)
+    with pytest.raises(KeyboardInterrupt, match=r"1 finished window is kept in .*out\.mp4\.journal"):
+        animate_files(options)
+
+
+def test_a_part_starts_at_zero_and_keeps_the_drivers_durations(options):
+    animate_files(change(options, start=Fraction(1, 4), end=Fraction(3, 4)))
+    whole = times(options.driving)
+    taken = [(t, d) for t, d in whole if Fraction(1, 4) <= t < Fraction(3, 4)]
+    result = times(options.output)
+    assert len(result) == len(taken)
+    assert [t for t, _ in result] == [t - taken[0][0] for t, _ in taken]
+    with pytest.raises(InputError, match="nothing is left"):
+        animate_files(change(options, start=Fraction(60)))
+
+
+def test_another_rate_has_its_own_times(options):
+    animate_files(change(options, fps=Fraction(12)))
+    result = times(options.output)
+    assert [t for t, _ in result] == [Fraction(i, 12) for i in range(13)]
+    assert {d for _, d in result} == {Fraction(1, 12)}
+
+
+def test_a_driver_faster_than_the_model_knows_is_done_in_phases(options, tmp_path):
+    rng = np.random.default_rng(1)
+    write_clip(tmp_path / "fast.mp4", Clip.at_fps(rng.integers(0, 256, (53, 48, 64, 3), dtype=np.uint8), 60))
+    fast = change(options, driving=tmp_path / "fast.mp4")
+    made = animate_files(fast)
+    assert times(options.output) == times(fast.driving)
+    run = json.loads((tmp_path / "out.mp4.run.json").read_text())
+    assert run["phases"] == 2
+    assert "2 interleaved drivers" in made.notes[0]
+    # Each phase is what its own frames alone would give.
+    session = open_session(options.model, 1)
+    frames, picture = [f.pixels for f in read_frames(fast.driving)], read_image(options.reference)
+    both = np.concatenate(list(session.animate(picture, frames, phases=2)))
+    assert len(both) == 53
+    for phase in (0, 1):
+        alone = np.concatenate(list(session.animate(picture, frames[phase::2])))
+        assert np.array_equal(both[phase::2], alone)
+
+
+@pytest.mark.parametrize(
+    ("fit", "size", "expected"),
+    [("fit", (100, 100), (100, 78)), ("fill", (100, 100), (100, 100)), ("stretch", (60, 100), (60, 100))],
+)
+def test_a_size_of_another_shape_is_met_as_asked_and_stretching_is_said(options, fit, size, expected):
+    made = animate_files(change(options, fit=fit, size=size))
+    assert (made.width, made.height) == expected
+    assert any("stretched" in note for note in made.notes) == (fit == "stretch")
+
+
+def test_a_transparent_picture_stands_on_the_asked_background(options, tmp_path):
+    from PIL import Image
+
+    Image.new("RGBA", (64, 64), (255, 0, 0, 0)).save(tmp_path / "clear.png")
+    clear = change(options, reference=tmp_path / "clear.png")
+    runs = []
+    for background in (None, (0, 0, 255)):
+        animate_files(change(clear, background=background))
+        runs.append((pixels(options.output), json.loads((tmp_path / "out.mp4.run.json").read_text())))
+    assert not np.array_equal(runs[0][0], runs[1][0])
+    assert runs[0][1]["reference"]["background"] == [255, 255, 255]
+    assert runs[1][1]["reference"]["background"] == [0, 0, 255]
+
+
+def test_the_container_says_that_it_was_generated_and_a_mark_shows_it(options):
+    import av
+
+    animate_files(options)
+    plain = pixels(options.output)
+    with av.open(str(options.output)) as container:
+        comment = container.metadata["comment"]
+    run = json.loads((options.output.parent / "out.mp4.run.json").read_text())
+    assert "not a recording" in comment
+    assert run["reference"]["sha256"] in comment
+    assert run["model"]["sha256"]["denoiser.safetensors"][:16] in comment
+    animate_files(change(options, mark="generated by AI", size=256))
+    animate_files(change(options, output=options.output.with_name("plain.mp4"), size=256))
+    difference = np.abs(pixels(options.output).astype(int) - pixels(options.output.with_name("plain.mp4"))).max(-1)
+    assert plain.shape[0] == len(difference)
+    assert difference[:, : difference.shape[1] // 2].max() < 60
+    assert difference[:, -12:, -80:].max() > 100
+
+
+def test_kill_9_at_any_moment_costs_at_most_one_window(options, tmp_path):
+    """Real processes, killed as soon as a further window lies in the journal, until one comes through."""
+    rng = np.random.default_rng(2)
+    write_clip(tmp_path / "long.mp4", Clip.at_fps(rng.integers(0, 256, (100, 32, 32, 3), dtype=np.uint8), 25))
+    long = change(options, driving=tmp_path / "long.mp4")
+    animate_files(change(long, output=tmp_path / "whole.mp4"))
+    words = [sys.executable, "-m", "diptych.cli", "animate", str(long.reference), str(long.driving)]
+    words += ["-o", str(long.output), "--model", long.model, "--steps", "1", "--quiet"]
+    journal = tmp_path / "out.mp4.journal"
+
+    def kept():
+        return len(list(journal.glob("window-*.npz")))
+
+    killed = 0
+    for _ in range(4):
+        before, process = kept(), subprocess.Popen(words)
+        while process.poll() is None and (killed == 3 or kept() <= before + killed):
+            time.sleep(0.002)
+        if process.poll() is not None:
+            break
+        process.kill()
+        process.wait()
+        killed += 1
+        assert kept() > before
+        assert not long.output.exists()
+    assert process.returncode == 0
+    assert killed >= 1
+    run = json.loads((tmp_path / "out.mp4.run.json").read_text())
+    assert run["result"]["windows"]["from_the_journal"] >= 1
+    assert sum(run["result"]["windows"].values()) == 9
+    assert long.output.read_bytes() == (tmp_path / "whole.mp4").read_bytes()
+    assert [path.name for path in tmp_path.iterdir() if ".part" in path.name or "journal" in path.name] == []

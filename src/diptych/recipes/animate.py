@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import json
+import math
 import platform
 import sys
 import time
@@ -20,19 +21,24 @@ import numpy as np
 import torch
 
 from diptych import __version__
+from diptych.animate.journal import Journal, opened_journal
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
-from diptych.files import sha256, write_json
-from diptych.media.frame import resize
+from diptych.files import sha256, sweep, write_json
+from diptych.media.frame import fill, resize
 from diptych.media.image import read_image
+from diptych.media.mark import marked
 from diptych.media.overlap import ahead, behind
 from diptych.media.sheet import side_by_side
-from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, probe, read_frames
+from diptych.media.timing import Cut, at_rate, cut
+from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
+from diptych.method.contract import Contract
 from diptych.models.store import load_mini, model_folder
-from diptych.options import AnimateOptions
+from diptych.options import AnimateOptions, Fit
 from diptych.progress import progress
 from diptych.types import Frames, InputError, Picture
 
+_WHITE = (255, 255, 255)
 _PREVIEW_HEIGHT = 256
 _AHEAD_FRAMES = 32
 _BEHIND_CHUNKS = 2
@@ -79,39 +85,208 @@ def open_session(model: str = "mini", steps: int | None = None, guidance_scale: 
     return Session(backbone, settings)
 
 
-def animate_files(options: AnimateOptions) -> Animation | None:
+def animate_files(options: AnimateOptions, session: Session | None = None) -> Animation | None:
     """One picture performs the motion of one video; the video and its run.json are written atomically.
+
+    Finished windows are kept in a journal beside the output until it is whole, so a killed call is gone on with by an
+    equal one.
+
+    Args:
+        options: files and settings.
+        session: a loaded model, where several videos are made with one; ``options.model``, ``steps`` and
+            ``guidance_scale`` must be those it was opened with.
 
     Returns:
         What was made, or None for a dry run, which prints its plan.
 
     Raises:
         InputError: if an input cannot be read, an output cannot be written, or they are the same file.
+        KeyboardInterrupt: from the keyboard, with a sentence on how to go on.
     """
     if options.threads:
         torch.set_num_threads(options.threads)
     _refuse_overwriting(options)
-    reference = read_image(options.reference)
-    info = probe(options.driving)
-    session = open_session(options.model, options.steps, options.guidance_scale)
-    width, height = _result_size(session.output_size(reference), options.size)
-    run = _describe(options, session, info, width, height)
+    reference = read_image(options.reference, background=options.background or _WHITE)
+    driver = Driver.of(options)
+    session = session or open_session(options.model, options.steps, options.guidance_scale)
+    sizing = Sizing.of(session.output_size(reference), options.size, options.fit)
+    phases = phases_for(driver.fps, session.backbone.contract)
+    run = _describe(options, session, driver, sizing, phases)
     if options.dry_run:
         print(json.dumps(run, indent=2, default=str))
         return None
     began = time.monotonic()
-    frames, notes = _stream(options, session, reference, info, (width, height))
-    seconds = time.monotonic() - began
-    run["result"] = {"frames": frames, "seconds": round(seconds, 2), "sha256": sha256(options.output), "notes": notes}
-    write_json(options.output.with_name(options.output.name + ".run.json"), run)
+    notes = [*sizing.notes]
+    if phases > 1:
+        notes.append(
+            f"the model knows up to {session.backbone.contract.fps[1]:g} frames a second and the driver has "
+            f"{float(driver.fps):.4g}: it is done as {phases} interleaved drivers."
+        )
+    folder = options.output.with_name(options.output.name + ".journal")
+    with opened_journal(folder, _made_from(run), session.window_shape(reference)) as journal:
+        # The journal is held, so whatever half-written file lies here belongs to a run that was killed.
+        for path in (options.output, options.preview):
+            if path is not None:
+                sweep(path)
+        try:
+            frames, said = _stream(options, session, reference, driver, sizing, phases, journal, run)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(f"stopped from the keyboard{_how_to_go_on(journal)}") from None
+        except Exception:
+            print(f"diptych: stopped by a failure{_how_to_go_on(journal)}", file=sys.stderr)
+            raise
+        seconds = time.monotonic() - began
+        notes += said
+        windows = {"made": journal.made, "from_the_journal": journal.reused}
+        run["result"] = {
+            "frames": frames,
+            "seconds": round(seconds, 2),
+            "sha256": sha256(options.output),
+            "windows": windows,
+            "notes": notes,
+        }
+        write_json(options.output.with_name(options.output.name + ".run.json"), run)
+        journal.forget()
     for note in notes:
         print(f"diptych: {note}", file=sys.stderr)
-    return Animation(options.output, frames, width, height, seconds, notes)
+    return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes))
+
+
+def _made_from(run: dict[str, Any]) -> dict[str, Any]:
+    """What decides the pixels of windows, of all that run.json says; where files lie does not."""
+    chosen = {name: run[name] for name in ("made_with", "reference", "driving", "model", "prompt", "seed", "phases")}
+    for name, where in (("reference", "file"), ("driving", "file"), ("model", "folder")):
+        chosen[name] = {key: value for key, value in chosen[name].items() if key != where}
+    return chosen
+
+
+def _how_to_go_on(journal: Journal) -> str:
+    if not journal.kept:
+        return " before a window was finished."
+    windows = "1 finished window is" if journal.kept == 1 else f"{journal.kept} finished windows are"
+    return f"; {windows} kept in {journal.folder}, and the same command goes on from there."
+
+
+@dataclass(frozen=True)
+class Driver:
+    """The driver as it is asked for: its file, which part, at which rate.
+
+    Attributes:
+        info: what the file says.
+        part: seconds of it.
+        rate: frames per second asked for, or None for its own frames.
+    """
+
+    info: VideoInfo
+    part: Cut
+    rate: Fraction | None
+
+    @classmethod
+    def of(cls, options: AnimateOptions) -> Driver:
+        """Reads the file's facts.
+
+        Raises:
+            InputError: if it cannot be read, or the part begins after its end.
+        """
+        info = probe(options.driving)
+        if info.duration is not None and options.start >= info.duration:
+            raise InputError(
+                f"{options.driving} lasts {float(info.duration):.2f} s, so nothing is left of it from "
+                f"{float(options.start):g} s on; choose an earlier --start."
+            )
+        return cls(info, Cut(options.start, options.end), options.fps)
+
+    @property
+    def fps(self) -> Fraction:
+        """Frames per second on average."""
+        return self.rate or self.info.average_fps
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether less than all of it is taken."""
+        return self.part != Cut()
+
+    @property
+    def end(self) -> Fraction | None:
+        """Where the part ends, in the file's time."""
+        return None if self.part.end is None else self.info.start + self.part.end
+
+    @property
+    def time_base(self) -> Fraction:
+        """A tick of which all times and durations are multiples."""
+        ticks = [self.info.time_base]
+        if self.rate is not None:
+            ticks.append(1 / Fraction(self.rate))
+        if self.part.end is not None:
+            ticks.append(self.part.end)
+        return Fraction(1, math.lcm(*(tick.denominator for tick in ticks)))
+
+    @property
+    def expected(self) -> int:
+        """About how many frames, for the progress line; 0 where nobody knows."""
+        if not self.is_cut and self.rate is None:
+            return self.info.frames or 0
+        length = self.info.duration or Fraction(0)
+        length = min(length, self.part.end or length) - self.part.start
+        return max(0, round(length * self.fps))
+
+    def frames(self) -> Iterator[TimedFrame]:
+        """The frames that are taken, their times as in the file."""
+        frames = read_frames(self.info.path)
+        if self.is_cut:
+            frames = cut(frames, self.part)
+        return frames if self.rate is None else at_rate(frames, self.rate)
+
+
+def phases_for(fps: Fraction, contract: Contract) -> int:
+    """Into how many interleaved drivers one is split so that each has a rate the model was trained for."""
+    # Rates are averages: a driver of 30.01 frames a second is not worth two.
+    return max(1, math.ceil(float(fps) / (contract.fps[1] * 1.05)))
+
+
+@dataclass(frozen=True)
+class Sizing:
+    """From the model's pixels to the result's.
+
+    Attributes:
+        width: of the result, even.
+        height: of the result, even.
+        fit: how the made picture meets it.
+        notes: what the user should know of it.
+    """
+
+    width: int
+    height: int
+    fit: Fit
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, made: tuple[int, int], asked: tuple[int, int] | int | None, fit: Fit) -> Sizing:
+        """The size of the result: even, as the model makes it, as large as asked for, or exactly what was asked."""
+        if asked is None:
+            return cls(*made, fit)
+        bounds = (asked, asked) if isinstance(asked, int) else asked
+        scale = min(bounds[0] / made[0], bounds[1] / made[1])
+        if fit == "fit" or isinstance(asked, int):
+            width, height = (max(2, 2 * round(side * scale / 2)) for side in made)
+            return cls(width, height, "fit")
+        width, height = (max(2, 2 * round(side / 2)) for side in bounds)
+        notes: tuple[str, ...] = ()
+        change = (width / height) / (made[0] / made[1])
+        if fit == "stretch" and not 0.98 < change < 1.02:
+            times = max(change, 1 / change)
+            notes = (f"the result is stretched {'in width' if change > 1 else 'in height'} by {times:.2f}, as asked.",)
+        return cls(width, height, fit, notes)
+
+    def __call__(self, frames: Frames) -> Frames:
+        """Frames of the model's size to frames of the result's."""
+        return (fill if self.fit == "fill" else resize)(frames, self.width, self.height)
 
 
 def _refuse_overwriting(options: AnimateOptions) -> None:
     outputs = [path for path in (options.output, options.preview) if path is not None]
     for path in outputs:
+        check_suffix(path)
         if not path.parent.is_dir():
             raise InputError(f"{path} cannot be written because {path.parent} is no folder; make the folder first.")
         for source in (options.reference, options.driving):
@@ -121,24 +296,18 @@ def _refuse_overwriting(options: AnimateOptions) -> None:
         raise InputError(f"{outputs[0]} is named for the result and for the preview; give the preview another name.")
 
 
-def _result_size(made: tuple[int, int], asked: tuple[int, int] | int | None) -> tuple[int, int]:
-    """Even width and height with the aspect of what the model makes, as large as asked for."""
-    width, height = made
-    if asked is None:
-        return made
-    bounds = (asked, asked) if isinstance(asked, int) else asked
-    scale = min(bounds[0] / width, bounds[1] / height)
-    return max(2, 2 * round(width * scale / 2)), max(2, 2 * round(height * scale / 2))
-
-
-def _describe(options: AnimateOptions, session: Session, info: VideoInfo, width: int, height: int) -> dict[str, Any]:
+def _describe(options: AnimateOptions, session: Session, driver: Driver, sizing: Sizing, phases: int) -> dict[str, Any]:
     """What run.json says of how the output is made."""
-    backbone = session.backbone
+    backbone, info = session.backbone, driver.info
     return {
         "made_with": f"diptych {__version__}",
         "generated": "This video was generated by a model; it is not a recording.",
         "options": dataclasses.asdict(options),
-        "reference": {"file": str(options.reference), "sha256": sha256(options.reference)},
+        "reference": {
+            "file": str(options.reference),
+            "sha256": sha256(options.reference),
+            "background": options.background or _WHITE,
+        },
         "driving": {
             "file": str(options.driving),
             "sha256": sha256(options.driving),
@@ -147,21 +316,43 @@ def _describe(options: AnimateOptions, session: Session, info: VideoInfo, width:
             "average_fps": str(info.average_fps),
             "frames": info.frames,
             "audio": info.has_audio,
+            "start": str(driver.part.start),
+            "end": None if driver.part.end is None else str(driver.part.end),
+            "fps": None if driver.rate is None else str(driver.rate),
         },
+        "prompt": options.prompt or "",
+        "seed": options.seed,
+        "phases": phases,
         "model": {
             "name": backbone.facts.name,
             "folder": options.model,
+            "sha256": {path.name: sha256(path) for path in sorted(model_folder(options.model).glob("*.safetensors"))},
             "contract": json.loads(backbone.contract.to_json()),
             "sampler": dataclasses.asdict(session.settings),
         },
-        "output": {"width": width, "height": height},
+        "output": {"width": sizing.width, "height": sizing.height, "fit": sizing.fit, "mark": options.mark},
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
         "threads": torch.get_num_threads(),
     }
 
 
+def _provenance(run: dict[str, Any]) -> dict[str, str]:
+    """What the container says of itself, short enough for a comment."""
+    weights = run["model"]["sha256"].get("denoiser.safetensors", "")[:16]
+    made_by = f"{run['made_with']}, model {run['model']['name']} {weights}"
+    reference = run["reference"]["sha256"]
+    return {"comment": f"Generated by a model, not a recording: {made_by}, reference sha256 {reference}."}
+
+
 def _stream(
-    options: AnimateOptions, session: Session, reference: Picture, info: VideoInfo, size: tuple[int, int]
+    options: AnimateOptions,
+    session: Session,
+    reference: Picture,
+    driver: Driver,
+    sizing: Sizing,
+    phases: int,
+    journal: Journal,
+    run: dict[str, Any],
 ) -> tuple[int, tuple[str, ...]]:
     """Decodes ahead, generates, encodes behind. Returns the number of frames written and notes for the user."""
     keep = options.lead_in == "keep"
@@ -169,26 +360,37 @@ def _stream(
     waiting: deque[TimedFrame] = deque()
 
     def driving() -> Iterator[Picture]:
-        for frame in ahead(read_frames(options.driving), _AHEAD_FRAMES):
+        for frame in ahead(driver.frames(), _AHEAD_FRAMES):
             waiting.append(frame)
             yield frame.pixels
 
-    chunks = session.animate(reference, driving(), options.prompt or "", options.seed, keep_lead_in=keep)
-    first = next(chunks)
+    chunks = session.animate(
+        reference,
+        driving(),
+        options.prompt or "",
+        options.seed,
+        phases=phases,
+        keep_lead_in=keep,
+        journal=journal,
+    )
+    try:
+        first = next(chunks)
+    except ValueError:
+        raise InputError(f"{options.driving} has no frame in that part; choose another --start or --end.") from None
     # The lead-in is shown at the pace of the driver's first frame, and everything after it comes that much later.
-    beat = waiting[0].duration
-    delay = lead_frames * beat
+    beat = waiting[0].duration * phases
+    # A part starts at time zero.
+    origin = waiting[0].time if driver.is_cut else Fraction(0)
+    delay = lead_frames * beat - origin
     with ExitStack() as stack:
         beside = _Beside.of(reference, waiting[0].pixels, first[0])
-        outputs = _Outputs(stack, options, info, size, delay, beside)
-        report = stack.enter_context(
-            progress("animate", (info.frames or 0) + lead_frames, "frames", quiet=options.quiet)
-        )
+        outputs = _Outputs(stack, options, driver, sizing, origin, delay, beside, _provenance(run))
+        report = stack.enter_context(progress("animate", driver.expected + lead_frames, "frames", quiet=options.quiet))
         writing = stack.enter_context(behind(outputs.write, _BEHIND_CHUNKS))
         done = 0
         for chunk in itertools.chain([first], chunks):
             lead = [
-                TimedFrame(np.full_like(waiting[0].pixels, 128), waiting[0].time + i * beat, beat)
+                TimedFrame(np.full_like(waiting[0].pixels, 128), waiting[0].time - origin + i * beat, beat)
                 for i in range(lead_frames if done == 0 else 0)
             ]
             rest = [waiting.popleft() for _ in range(len(chunk) - len(lead))]
@@ -205,32 +407,38 @@ class _Outputs:
         self,
         stack: ExitStack,
         options: AnimateOptions,
-        info: VideoInfo,
-        size: tuple[int, int],
+        driver: Driver,
+        sizing: Sizing,
+        origin: Fraction,
         delay: Fraction,
         beside: _Beside,
+        metadata: dict[str, str],
     ) -> None:
-        self._size, self._beside = size, beside
+        self._sizing, self._beside, self._mark = sizing, beside, options.mark
 
         def opened(path: Path, width: int, height: int) -> VideoWriter:
             writer = VideoWriter(
                 path,
                 width,
                 height,
-                time_base=info.time_base,
-                audio_from=options.driving if info.has_audio else None,
+                time_base=driver.time_base,
+                audio_from=options.driving if driver.info.has_audio else None,
                 audio_delay=delay,
-                metadata={"comment": f"Generated by diptych {__version__} from a picture and a driving video."},
+                audio_part=(origin, driver.end) if driver.is_cut else None,
+                metadata=metadata,
             )
             return stack.enter_context(writer)
 
-        self.result = opened(options.output, *size)
+        self.result = opened(options.output, sizing.width, sizing.height)
         self._preview = opened(options.preview, *beside.size) if options.preview is not None else None
 
     def write(self, item: tuple[Frames, list[TimedFrame]]) -> None:
         """Writes one window: the made frames, with the driver's frames and times."""
         made, driving = item
-        for pixels, frame in zip(resize(made, *self._size), driving, strict=True):
+        shown = self._sizing(made)
+        if self._mark is not None:
+            shown = marked(shown, self._mark)
+        for pixels, frame in zip(shown, driving, strict=True):
             self.result.write(pixels, frame.time, frame.duration)
         if self._preview is not None:
             for pixels, frame in zip(made, driving, strict=True):
