@@ -12,7 +12,7 @@ import torch
 
 from diptych.method.contract import Contract
 from diptych.method.incontext import compose, split
-from diptych.models.mini import contract
+from diptych.models.mini import Denoiser, DenoiserConfig, contract
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -81,3 +81,11 @@ def patch_vae(config):
     for weight in vae.mend.parameters():
         torch.nn.init.normal_(weight, std=0.05, generator=generator)
     return vae.eval()
+
+
+def random_denoiser(config: DenoiserConfig) -> Denoiser:
+    """A denoiser that says something: a fresh one's output starts at zero."""
+    denoiser = Denoiser(config).eval()
+    with torch.no_grad():
+        denoiser.transformer.proj_out.weight.normal_(0, 0.2)
+    return denoiser

@@ -6,6 +6,7 @@ import torch
 from diptych.data import cache
 from diptych.data.canvases import LatentDraw, collate
 from diptych.method.incontext import canvas_mask, continuation, opening
+from diptych.models.mini import FIGURES
 from diptych.types import InputError
 
 
@@ -14,7 +15,9 @@ def made(number):
     g = torch.Generator().manual_seed(number)
     shape = (4, 5, 2, 4) if number % 3 else (4, 5, 3, 4)
     window = continuation(17, 4) if number % 2 else opening(17, 5)
-    return LatentDraw(torch.randn(shape, generator=g), torch.randn(shape, generator=g), window, f"draw {number}")
+    target, condition = torch.randn(shape, generator=g), torch.randn(shape, generator=g)
+    figures = torch.randint(256, (FIGURES, *shape[1:]), generator=g, dtype=torch.uint8)
+    return LatentDraw(target, condition, window, f"draw {number}", figures)
 
 
 @pytest.fixture
@@ -33,6 +36,7 @@ def test_what_comes_out_went_in(folder):
             assert torch.equal(draw.target, source.target.half())
             assert torch.equal(draw.condition, source.condition.half())
             assert draw.window == source.window
+            assert torch.equal(draw.figures, source.figures)
 
 
 def test_a_shard_is_there_or_not(folder):

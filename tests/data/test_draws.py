@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 
+from diptych.data.canvases import figure_cells
 from diptych.data.draws import damaged, draw
-from diptych.models.mini import contract
+from diptych.models.mini import FIGURES, contract
 
 AGREED = contract(panel_area=32 * 32)
 
@@ -37,9 +39,9 @@ def test_frame_zero_is_the_reference(draws):
 
 def test_both_kinds_of_window_held_ends_and_dropped_text_occur(draws):
     continued = [d for d in draws if d.window.history]
-    assert 10 < len(continued) < 40
+    assert 5 < len(continued) < 30
     assert 2 <= sum(d.prompt == "" for d in draws) <= 25
-    held = [d for d in draws if np.array_equal(d.motion[-1], d.motion[-2])]
+    held = [d for d in draws if all(np.array_equal(d.motion[-1], d.motion[-i]) for i in (2, 3, 4))]
     assert held
     # Where the driver is held, so is the truth.
     assert all(np.array_equal(d.output[-1], d.output[-2]) for d in held if "camera" not in d.prompt and d.prompt)
@@ -53,6 +55,47 @@ def test_the_target_is_never_a_copy_of_reference_or_driver(draws):
     copied = [difference(d.output[d.window.lead_in :], d.motion) for d in draws]
     assert np.median(moved) > 2
     assert np.median(copied) > 20
+
+
+def test_figures_lie_where_the_canvas_shows_them(draws):
+    for d in draws[:20]:
+        width = d.reference.shape[1]
+        left, right = d.figures[..., :width], d.figures[..., width:]
+        assert d.figures.shape == (d.window.frames, d.reference.shape[0], 2 * width)
+        assert 0 < left.mean() < 250
+        assert right[: d.window.lead_in].max() == 0
+        assert right[d.window.lead_in :].max() > 200
+    # Where nobody stands and the camera is still, nothing changes; where somebody does, much of it does.
+    still = [d for d in draws if "camera" not in d.prompt and d.prompt and not d.window.history]
+    changes = [
+        (np.ptp(d.output.astype(int), axis=0).max(-1), d.figures[..., : d.reference.shape[1]].max(0)) for d in still
+    ]
+    inside = np.mean([change[seen > 200].mean() for change, seen in changes])
+    outside = np.mean([change[seen == 0].mean() for change, seen in changes])
+    assert np.mean(inside) > 8 * np.mean(outside)
+
+
+def test_figure_cells_keep_place_and_moment():
+    figures = torch.zeros(9, 32, 64, dtype=torch.uint8)
+    figures[6, 20:24, 36:40] = 200  # the second frame of the second cell
+    cells = figure_cells(figures, (3, 2, 4))
+    assert cells.shape == (FIGURES, 3, 2, 4)
+    assert cells.sum() == 200
+    parts = cells.reshape(4, 4, 4, 3, 2, 4)
+    assert parts[1, 1, 1, 2, 1, 2] == 200
+    figures[0] = 100
+    assert (figure_cells(figures, (3, 2, 4))[:, 0] == 100).all()
+
+
+def test_kin_are_drawn_in_their_share_and_only_where_asked():
+    changed = [
+        n for n in range(40) if not np.array_equal(draw(n, AGREED, kin_share=0.5).motion, draw(n, AGREED).motion)
+    ]
+    assert 10 < len(changed) < 30
+    for n in changed:
+        asked, plain = draw(n, AGREED, kin_share=0.5), draw(n, AGREED)
+        assert np.array_equal(asked.reference, plain.reference)
+        assert np.array_equal(asked.output, plain.output)
 
 
 def test_history_is_what_was_made_and_is_damaged_in_a_share_of_draws():

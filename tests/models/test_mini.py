@@ -6,10 +6,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from blocks import patch_vae
+from blocks import patch_vae, random_denoiser
 from diptych.method import incontext as ic
 from diptych.models import store
-from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
+from diptych.models.mini import (
+    FACTS,
+    PLACES,
+    DenoiserConfig,
+    MiniBackbone,
+    believed,
+    contract,
+    places,
+)
 from diptych.models.patches import PatchConfig
 from diptych.models.words import tokens
 from diptych.types import InputError
@@ -21,7 +29,7 @@ DENOISER = DenoiserConfig(heads=2, blocks=1, text_width=8, text_length=6, text_b
 @pytest.fixture(scope="module")
 def mini():
     torch.manual_seed(0)
-    return MiniBackbone(patch_vae(VAE), Denoiser(DENOISER).eval(), contract())
+    return MiniBackbone(patch_vae(VAE), random_denoiser(DENOISER), contract())
 
 
 @pytest.fixture
@@ -70,6 +78,50 @@ def test_denoising_hears_noise_level_and_text(mini):
     assert v.shape == (2, 128, 3, 2, 4)
     assert not torch.allclose(v, mini.denoise(x, torch.tensor([0.9, 0.9]), text))
     assert not torch.allclose(v[:1], mini.denoise(x[:1], torch.tensor([0.3]), text[1:]))
+
+
+@torch.no_grad()
+def test_noise_in_cells_that_are_given_changes_nothing_elsewhere(mini):
+    x = torch.randn(1, 257, 3, 2, 4, generator=torch.Generator().manual_seed(0))
+    x[:, 256] = 0
+    x[:, 256, :, :, 2:] = 1
+    other = x.clone()
+    other[:, :128, :, :, 2:] += 1
+    sigma, text = torch.tensor([0.6]), mini.encode_text([""])
+    left = ic.output_latents(mini.denoise(x, sigma, text))
+    assert torch.allclose(left, ic.output_latents(mini.denoise(other, sigma, text)), atol=1e-5)
+    other[:, 128:256, :, :, 2:] += 1
+    assert not torch.allclose(left, ic.output_latents(mini.denoise(other, sigma, text)), atol=1e-2)
+
+
+def test_noisy_latents_are_believed_as_the_best_linear_guess_would():
+    generator = torch.Generator().manual_seed(0)
+    clean, noise = torch.randn(2, 100_000, generator=generator)
+    for value in (0.0, 0.3, 0.7, 0.95):
+        noisy = (1 - value) * clean + value * noise
+        factor = float(noisy @ clean / (noisy @ noisy))
+        assert torch.allclose(believed(noisy[None], torch.tensor([value])), factor * noisy, atol=0.05)
+    assert believed(noise[None], torch.ones(1)).abs().max() == 0
+
+
+def test_a_cell_and_its_like_in_the_other_panel_differ_by_their_panel_only():
+    told = places(torch.zeros(2, 1, 3, 4, 10))
+    assert told.shape == (2, PLACES, 3, 4, 10)
+    left, right = ic.split(told)
+    same = (left == right).flatten(2).all(-1).all(0)
+    assert same.sum() == PLACES - 1
+    cells = told[0].flatten(1).T
+    assert len(cells.unique(dim=0)) == 3 * 4 * 10
+
+
+def test_rotary_places_count_from_the_edge_of_either_panel(mini):
+    rope = mini.denoiser.transformer.rope
+    for width in (2, 5):
+        cosines, sines = rope(torch.zeros(1, 1, 3, 4, 2 * width))
+        assert cosines.shape == sines.shape == (3 * 4 * 2 * width, 32)
+        left, right = torch.cat([cosines, sines], 1).unflatten(0, (3, 4, 2 * width)).split(width, dim=2)
+        assert torch.equal(left, right)
+        assert len(left.flatten(0, 2).unique(dim=0)) == 3 * 4 * width
 
 
 def test_words_are_hashed_the_same_way_everywhere():

@@ -7,7 +7,7 @@ import pytest
 
 from diptych.puppets import characters, motions
 from diptych.puppets.rigs import EXPRESSIONS, JOINTS, SKELETON
-from diptych.puppets.scenes import CATEGORIES, Pair, draw_pair, pose_gap
+from diptych.puppets.scenes import CATEGORIES, Pair, draw_pair, pose_gap, with_kin
 
 TWELVE = np.arange(12) / 12
 
@@ -262,3 +262,14 @@ def test_the_splits_share_no_identity_and_no_motion() -> None:
 def test_an_unknown_split_is_refused(call: object) -> None:
     with pytest.raises(ValueError, match="split must be train or eval"):
         call(np.random.default_rng(0), split="test")  # type: ignore[operator]
+
+
+@pytest.mark.parametrize("category", CATEGORIES)
+def test_kin_stand_where_the_answer_stands_and_look_different(category: str) -> None:
+    pair = draw_pair(3, category=category)
+    kin = with_kin(pair, 5)
+    truth, driving = pair.truth(_times(pair), 96, 96), kin.driving(_times(pair), 96, 96)
+    assert np.allclose(truth.skeleton.joints, driving.skeleton.joints, atol=1e-3)
+    assert np.abs(truth.frames.astype(int) - driving.frames).mean() > 10
+    assert np.array_equal(kin.truth(_times(pair), 96, 96).frames, truth.frames)
+    assert np.array_equal(driving.frames, with_kin(pair, 5).driving(_times(pair), 96, 96).frames)

@@ -1,10 +1,12 @@
 """What is trained: the losses fall on what can be learnt, look where they should, and previews score what they show."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
-from blocks import patch_vae
+from blocks import patch_vae, random_denoiser
 from diptych.data.cache import Bucket
 from diptych.data.canvases import encode_draw
 from diptych.data.draws import draw
@@ -14,7 +16,7 @@ from diptych.method.pixels import to_pixels
 from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig
 from diptych.train.autoencoder import Mending, MendTask
-from diptych.train.denoiser import DenoiserTask
+from diptych.train.denoiser import DenoiserTask, driver_gap
 
 AGREED = contract(32 * 32)
 VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
@@ -36,9 +38,10 @@ def task(draws):
         torch.stack([d.condition for d in latent]).half(),
         torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
         [d.prompt for d in latent],
+        torch.stack([d.figures for d in latent]),
     )
     return DenoiserTask(
-        module=Denoiser(DENOISER),
+        module=random_denoiser(DENOISER).train(),
         config=DENOISER,
         backbone=backbone,
         buckets={"one": bucket},
@@ -79,6 +82,48 @@ def test_a_preview_is_drawn_and_scored(task, tmp_path):
     scores = task.preview(task.module, tmp_path / "p.png")
     assert 0 < scores["held_out_psnr_db"] < 30
     assert read_image(tmp_path / "p.png").shape[2] == 3
+
+
+def test_the_first_steps_are_all_at_pure_noise_and_later_ones_in_their_share(task):
+    early = replace(task, pure_share=0.5, pure_steps=3)
+    assert set(early.loss(early.module, 2, seeded(0, 2))[1]) == {"loss_sigma_0.75", "figures"}
+    later = [early.loss(early.module, 3, seeded(0, n))[1] for n in range(20)]
+    assert len({name for numbers in later for name in numbers}) > 2
+
+
+def test_where_figures_are_is_learnt_and_counts_by_its_weight(task):
+    plain = replace(task, figures_weight=0.0).loss(task.module, 0, seeded(0, 0))
+    both = replace(task, figures_weight=2.0).loss(task.module, 0, seeded(0, 0))
+    assert both[0].item() == pytest.approx(plain[0].item() + 2 * plain[1]["figures"], rel=1e-4)
+    optimizer = torch.optim.AdamW(task.module.parameters(), lr=3e-3)
+    for step in range(60):
+        loss, numbers = task.loss(task.module, step, seeded(0, step))
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    assert numbers["figures"] < 0.6 * both[1]["figures"]
+
+
+def test_the_driver_gap_is_zero_for_the_deaf_and_large_for_who_copies_the_driver(draws):
+    backbone = MiniBackbone(patch_vae(VAE), None, AGREED)
+
+    class Deaf(torch.nn.Module):
+        words = Denoiser(DENOISER).words
+
+        def forward(self, x, sigma, text):
+            return x[:, :128] - x[:, 128:256, :1, :, : x.shape[-1] // 2].repeat(1, 1, x.shape[2], 1, 2), None
+
+    class Copies(Deaf):
+        def forward(self, x, sigma, text):
+            motion = x[:, 128:256, :, :, x.shape[-1] // 2 :]
+            return x[:, :128] - torch.cat([motion, motion], dim=-1), None
+
+    one_shape = [draw(n, AGREED, kin_share=1.0) for n in range(60)]
+    one_shape = [replace(d, output=np.concatenate([d.output[: d.window.lead_in], d.motion])) for d in one_shape]
+    one_shape = [d for d in one_shape if d.reference.shape == (32, 32, 3) and not d.window.history][:8]
+    assert driver_gap(replace(backbone, denoiser=Deaf()), one_shape) == pytest.approx(0, abs=1e-6)
+    assert driver_gap(replace(backbone, denoiser=Copies()), one_shape) > 1
+    assert driver_gap(replace(backbone, denoiser=Deaf()), one_shape[:1]) == 0
 
 
 def test_mending_learns_and_only_the_network_does(draws, tmp_path):

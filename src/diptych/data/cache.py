@@ -64,6 +64,7 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         tensors[f"{shape}.target"] = torch.stack([d.target for d in draws]).to(torch.float16)
         tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
         windows = [(d.window.frames, d.window.lead_in, d.window.history) for d in draws]
+        tensors[f"{shape}.figures"] = torch.stack([d.figures for d in draws])
         tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
         prompts[shape] = [d.prompt for d in draws]
     folder.mkdir(parents=True, exist_ok=True)
@@ -80,12 +81,14 @@ class Bucket:
         condition: float16, same shape.
         windows: int32, ``(n, 3)``: frames, lead-in, history.
         prompts: n texts.
+        figures: uint8, ``(n, FIGURES, t', h', 2w')``.
     """
 
     target: Tensor
     condition: Tensor
     windows: Tensor
     prompts: list[str]
+    figures: Tensor
 
     def __len__(self) -> int:
         """Number of draws."""
@@ -94,7 +97,9 @@ class Bucket:
     def take(self, rows: Iterable[int]) -> list[LatentDraw]:
         """The draws of the given rows."""
         return [
-            LatentDraw(self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i])
+            LatentDraw(
+                self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i], self.figures[i]
+            )
             for i in rows
         ]
 
@@ -116,10 +121,10 @@ def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
                 if header["made_for"] != made_for:
                     raise InputError(f"{path} was made for another VAE or contract; delete the folder {folder}.")
                 for shape, prompts in header["prompts"].items():
-                    target, condition, windows = (
-                        file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window")
+                    target, condition, windows, figures = (
+                        file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window", "figures")
                     )
-                    parts[shape].append(Bucket(target, condition, windows, prompts))
+                    parts[shape].append(Bucket(target, condition, windows, prompts, figures))
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is not a shard of cached draws ({error}); delete it to have it redone.") from None
     return {shape: _joined(found) for shape, found in sorted(parts.items())}
@@ -140,4 +145,5 @@ def _joined(parts: list[Bucket]) -> Bucket:
         torch.cat([p.condition for p in parts]),
         torch.cat([p.windows for p in parts]),
         [prompt for p in parts for prompt in p.prompts],
+        torch.cat([p.figures for p in parts]),
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from diptych.data.draws import Draw
 from diptych.method.incontext import (
@@ -18,6 +19,7 @@ from diptych.method.incontext import (
     target_canvas,
 )
 from diptych.method.pixels import to_pixels
+from diptych.models.mini import FIGURES
 
 
 def target_pixels(draw: Draw) -> Tensor:
@@ -34,12 +36,14 @@ class LatentDraw:
         condition: latents of what is known, empty cells as the backbone wants them, same shape.
         window: the time axis; the mask follows from it.
         prompt: text.
+        figures: where figures are, from :func:`figure_cells`, uint8, ``(FIGURES, t', h', 2w')``.
     """
 
     target: Tensor
     condition: Tensor
     window: Window
     prompt: str
+    figures: Tensor
 
 
 def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) -> LatentDraw:
@@ -59,7 +63,28 @@ def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) ->
         history,
         empty=empty,
     )
-    return LatentDraw(encode(target_pixels(draw))[0], condition.latents[0], draw.window, draw.prompt)
+    target = encode(target_pixels(draw))[0]
+    figures = figure_cells(torch.from_numpy(draw.figures), target.shape[-3:])
+    return LatentDraw(target, condition.latents[0], draw.window, draw.prompt, figures)
+
+
+def figure_cells(figures: Tensor, shape: Sequence[int]) -> Tensor:
+    """How much of each part of a latent cell figures cover: its four frames, each in four by four parts.
+
+    The first cell holds one frame, which stands for all four.
+
+    Args:
+        figures: coverage of the canvas's pixels, uint8, ``(t, h, 2w)``.
+        shape: t', h', 2w' of its latents, t = 1 + 4 (t' - 1).
+
+    Returns:
+        uint8, ``(FIGURES, t', h', 2w')``.
+    """
+    t, h, w = shape
+    parts = functional.adaptive_avg_pool2d(figures[:, None].float(), (4 * h, 4 * w))[:, 0]  # (frames, 4h', 8w')
+    parts = torch.cat([parts[:1].repeat(3, 1, 1), parts])  # (4t', 4h', 8w')
+    cells = parts.reshape(t, 4, h, 4, w, 4).permute(1, 3, 5, 0, 2, 4)
+    return cells.reshape(FIGURES, t, h, w).round().to(torch.uint8)
 
 
 def collate(draws: Sequence[LatentDraw]) -> tuple[Tensor, Condition]:

@@ -12,14 +12,24 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
-from diptych.media.frame import Placement, fit, panel_for
+from diptych.media.frame import Placement, fit, panel_for, unfit
 from diptych.method.contract import Contract
 from diptych.method.incontext import Window, continuation, opening
-from diptych.puppets.scenes import Pair, draw_pair
+from diptych.puppets.scenes import Pair, draw_pair, with_kin
 from diptych.types import Frames, Picture
 
-HISTORY_SHARE = 0.4
+DRAWS = 3
+"""Counts the changes of what a number draws: latents cached for one count are not those of another."""
+
+KIN_SHARE = 0.5
+"""Share of training pairs whose driver differs from the answer in looks and background only (``scenes.with_kin``).
+
+On pairs as they are, a network first finds that looks can be copied and stays there long; where the motion lies in the
+same cell of the other panel, it finds that too, and goes on from there (docs/log.md has the figures)."""
+
+HISTORY_SHARE = 0.25
 """Share of windows that continue a video."""
 
 HELD_SHARE = 0.1
@@ -42,6 +52,7 @@ class Draw:
         output: the left panel in every frame, uint8, ``(t, h, w, 3)``; frame 0 is the reference.
         history: what stands in the left panel as given, damaged, uint8, ``(window.history, h, w, 3)``, or None.
         prompt: looks and motion in English; empty where text was dropped.
+        figures: how much of every pixel of the finished canvas is covered by figures, uint8, ``(t, h, 2w)``.
     """
 
     window: Window
@@ -50,18 +61,22 @@ class Draw:
     output: Frames
     history: Frames | None
     prompt: str
+    figures: NDArray[np.uint8]
 
 
-def draw(number: int, contract: Contract, *, split: str = "train") -> Draw:
+def draw(number: int, contract: Contract, *, split: str = "train", kin_share: float = 0.0) -> Draw:
     """The draw of a number.
 
     Args:
         number: any non-negative integer; it seeds everything.
         contract: says the panel's size and the windows.
         split: of the puppet world, ``train`` or ``eval``.
+        kin_share: how often the driver is the answer in other clothes; 0 for everything that is measured.
     """
     rng = np.random.default_rng([number, 0xD1])
     pair = draw_pair(number, split=split)
+    if rng.random() < kin_share:
+        pair = with_kin(pair, number)
     fps = float(np.exp(rng.uniform(*np.log(_FPS))))
     if rng.random() < HISTORY_SHARE:
         window = continuation(contract.window_frames, contract.history)
@@ -70,25 +85,30 @@ def draw(number: int, contract: Contract, *, split: str = "train") -> Draw:
     shown = window.motion_frames
     ends = shown if rng.random() >= HELD_SHARE else int(rng.integers(1 + window.history, shown + 1))
     times = pair.start + rng.uniform(0.0, 1.5) + np.minimum(np.arange(shown), ends - 1) / fps
-    reference, motion, output = _render(pair, times, window, contract)
+    reference, motion, output, figures = _render(pair, times, window, contract)
     history = None
     if window.history:
         history = damaged(output[1 : 1 + window.history], rng)
     prompt = "" if rng.random() < TEXT_DROPPED else pair.caption
-    return Draw(window, reference, motion, output, history, prompt)
+    return Draw(window, reference, motion, output, history, prompt, figures)
 
 
-def _render(pair: Pair, times: np.ndarray, window: Window, contract: Contract) -> tuple[Picture, Frames, Frames]:
+def _render(
+    pair: Pair, times: np.ndarray, window: Window, contract: Contract
+) -> tuple[Picture, Frames, Frames, NDArray[np.uint8]]:
     box, driving_box = (box_for(aspect, contract) for aspect in (pair.reference_aspect, pair.driving_aspect))
-    reference = pair.reference(box.width, box.height).frames
-    answer = pair.truth(times, box.width, box.height).frames
-    if window.history:
-        output = np.concatenate([reference, answer])
-    else:
-        output = np.concatenate([pair.lead_in(window.lead_in, times[0], box.width, box.height).frames, answer])
-    motion = pair.driving(times, driving_box.width, driving_box.height).frames
-    placed, _ = fit(motion, (box.panel_height, box.panel_width))
-    return fit(reference[0], box)[0], placed, fit(output, box)[0]
+    shown = [pair.reference(box.width, box.height), pair.truth(times, box.width, box.height)]
+    if not window.history:
+        shown[0] = pair.lead_in(window.lead_in, times[0], box.width, box.height)
+    output = fit(np.concatenate([one.frames for one in shown]), box)[0]
+    driving = pair.driving(times, driving_box.width, driving_box.height)
+    motion, placement = fit(driving.frames, (box.panel_height, box.panel_width))
+    figures = np.zeros((*output.shape[:2], 2 * box.panel_width), np.uint8)
+    left, right = figures[..., : box.panel_width], figures[..., box.panel_width :]
+    unfit(left[..., None], box)[..., 0] = np.concatenate([one.mask for one in shown])
+    # Masks take the pictures' way into the panel, in which they are scaled.
+    right[window.lead_in :] = fit(driving.mask[..., None].repeat(3, -1), placement, pad_value=0)[0][..., 0]
+    return output[0], motion, output, figures
 
 
 def box_for(aspect: float, contract: Contract) -> Placement:

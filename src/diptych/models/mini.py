@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.method.contract import Contract
-from diptych.method.diffusion import TIMESTEPS, velocity_to
+from diptych.method.diffusion import TIMESTEPS, per_sample, velocity_to
 from diptych.method.incontext import Condition
 from diptych.models.patches import PatchVae
 from diptych.models.protocol import Facts
@@ -27,7 +27,7 @@ FACTS = Facts(
     temporal_stride=4,
     empty="latents",
     feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
-    steps=8,
+    steps=2,
     guidance_scale=1.0,
 )
 
@@ -45,7 +45,7 @@ class DenoiserConfig:
     """
 
     heads: int = 6
-    blocks: int = 3
+    blocks: int = 4
     text_width: int = 64
     text_length: int = 24
     text_buckets: int = 1024
@@ -70,17 +70,25 @@ def contract(panel_area: int = 64 * 64) -> Contract:
         panel_multiple=FACTS.spatial_stride,
         fps=(6.0, 30.0),
         # What is to be made is mostly decided near pure noise, since the motion is given: sigmas crowd there.
-        sigma_shift=2.0,
+        sigma_shift=3.0,
         loss_region="output",
         text=True,
     )
+
+
+FIGURES = 64
+"""Channels beside the canvas's own that say where figures are, in four frames of four by four parts of a cell."""
+
+PLACES = 11
+"""Channels that tell a cell where it is; see :func:`places`."""
 
 
 class Denoiser(nn.Module):
     """Transformer and text encoder: all that the denoising loss trains.
 
     Inside, the network predicts the clean canvas and the velocity follows from it: a canvas has far fewer directions
-    than noise has, and a narrow network need not carry the noise through to its output.
+    than noise has, and a narrow network need not carry the noise through to its output. For the same reason it is
+    spared the noise that says nothing: cells that are given show none, the others as much as can be believed.
     """
 
     def __init__(self, config: DenoiserConfig, channels: int = FACTS.latent_channels) -> None:
@@ -89,8 +97,8 @@ class Denoiser(nn.Module):
 
         self.words = WordEncoder(config.text_width, config.text_length, config.text_buckets)
         self.transformer = MotifVideoTransformer3DModel(
-            in_channels=2 * channels + 1,
-            out_channels=channels,
+            in_channels=2 * channels + 1 + PLACES,
+            out_channels=channels + FIGURES,
             patch_size=1,
             num_single_layers=0,
             num_layers=config.blocks,
@@ -98,10 +106,16 @@ class Denoiser(nn.Module):
             attention_head_dim=32,
             text_embed_dim=config.text_width,
             rope_axes_dim=(8, 12, 12),
+            rope_theta=32.0,  # a canvas is a few cells wide: slower waves would tell no two of them apart
         )
+        self.transformer.rope = PanelRope(self.transformer.rope)
+        _start_gently(self.transformer)
 
-    def forward(self, x: Tensor, sigma: Tensor, rows: Tensor) -> Tensor:
-        """The velocity.
+    def forward(self, x: Tensor, sigma: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """The velocity, and where figures are: in the finished left panel, and in the motion that is shown.
+
+        The latter is asked for in training only. Who has to say where the driver's limbs are, and where they will be on
+        the other side, whatever anybody looks like, reads motion long before colours and edges alone would teach it.
 
         Args:
             x: model input, ``(b, 2c + 1, t', h', 2w')``.
@@ -109,15 +123,84 @@ class Denoiser(nn.Module):
             rows: token rows of the prompts, int64 ``(b, length)``.
 
         Returns:
-            ``(b, c, t', h', 2w')``.
+            ``(b, c, t', h', 2w')``, and the logits of coverage, ``(b, FIGURES, t', h', 2w')``.
         """
-        clean = self.transformer(
-            hidden_states=x,
+        noisy, known, mask = x.split([(x.shape[1] - 1) // 2, (x.shape[1] - 1) // 2, 1], dim=1)
+        seen = believed(noisy, sigma) * (1 - mask)
+        told = self.transformer(
+            hidden_states=torch.cat([seen, known, mask, places(x)], dim=1),
             timestep=sigma * TIMESTEPS,
             encoder_hidden_states=self.words(rows),
             return_dict=False,
         )[0]
-        return velocity_to(clean, x[:, : clean.shape[1]], sigma.clamp_min(SIGMA_FLOOR))
+        clean, figures = told.split([noisy.shape[1], FIGURES], dim=1)
+        return velocity_to(clean, noisy, sigma.clamp_min(SIGMA_FLOOR)), figures
+
+
+def believed(noisy: Tensor, sigma: Tensor) -> Tensor:
+    """What noisy latents of unit variance say about the clean ones, by the best linear guess: nothing at sigma 1.
+
+    Args:
+        noisy: ``(b, ...)``.
+        sigma: in [0, 1], ``(b,)``.
+    """
+    s = per_sample(sigma, noisy)
+    return noisy * (1 - s) / ((1 - s).square() + s.square())
+
+
+def places(canvas: Tensor) -> Tensor:
+    """Where every cell of a canvas is: in its panel, in time, and in which panel.
+
+    Args:
+        canvas: ``(b, ..., t', h', 2w')``; its shape, type and device count.
+
+    Returns:
+        ``(b, PLACES, t', h', 2w')``: for row, column in its panel and time a line and a wave from end to end, then
+        -1 in the left panel and 1 in the right one, then 1 in frame 0.
+    """
+    b, (t, h, w2) = canvas.shape[0], canvas.shape[-3:]
+    row, time = (torch.linspace(-1, 1, n, device=canvas.device) for n in (h, t))
+    column = torch.linspace(-1, 1, w2 // 2, device=canvas.device).repeat(2)
+    side = torch.ones(w2, device=canvas.device)
+    side[: w2 // 2] = -1
+    first = torch.zeros(t, device=canvas.device)
+    first[0] = 1
+    lines = [row[None, :, None], column[None, None, :], time[:, None, None]]
+    waves = [wave(torch.pi * line) for line in lines for wave in (torch.sin, torch.cos)]
+    told = [*lines, *waves, side[None, None, :], first[:, None, None]]
+    return torch.stack([one.expand(t, h, w2) for one in told]).to(canvas).expand(b, -1, -1, -1, -1)
+
+
+class PanelRope(nn.Module):
+    """Rotary places that count columns from the left edge of either panel.
+
+    So the same place in both panels is no step apart, whatever the width of a panel: where to look for the motion of a
+    cell is one thing to learn and not one for every shape of picture.
+    """
+
+    def __init__(self, rope: nn.Module) -> None:
+        super().__init__()
+        self.rope = rope
+
+    def forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
+        """Cosines and sines, ``(t' h' 2w', head)``."""
+        t, h, w2 = canvas.shape[-3:]
+        panel = self.rope(canvas[..., : w2 // 2])
+        cosines, sines = (one.unflatten(0, (t, h, w2 // 2)).repeat(1, 1, 2, 1).flatten(0, 2) for one in panel)
+        return cosines, sines
+
+
+def _start_gently(transformer: nn.Module) -> None:
+    """Every block starts as half of itself for all noise levels alike, and the output as nothing."""
+    for name, module in transformer.named_modules():
+        if name.endswith(("norm1", "norm1_context")):
+            nn.init.zeros_(module.linear.weight)
+            with torch.no_grad():
+                # Shift, scale and gate of the attention, then of the feed-forward.
+                width = module.linear.bias.shape[0] // 6
+                module.linear.bias.copy_(torch.tensor([0.0, 0.0, 0.5, 0.0, 0.0, 0.5]).repeat_interleave(width))
+    nn.init.zeros_(transformer.proj_out.weight)  # type: ignore[arg-type, union-attr]
+    nn.init.zeros_(transformer.proj_out.bias)  # type: ignore[arg-type, union-attr]
 
 
 @dataclass(frozen=True, eq=False)
@@ -161,7 +244,8 @@ class MiniBackbone:
 
     def denoise(self, x: Tensor, sigma: Tensor, text: Tensor) -> Tensor:
         """The velocity, float32."""
-        return self._denoiser(x, sigma, text).float()
+        v, _ = self._denoiser(x, sigma, text)
+        return v.float()
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of one panel to pixels, float32, clamped to [-1, 1]."""

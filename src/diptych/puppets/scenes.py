@@ -474,6 +474,31 @@ def draw_pair(seed: int, *, category: str | None = None, split: str = "train") -
     return Pair(seed, category, targets[0].rig, split, caption, reference, tuple(still_times), driving, start)
 
 
+def with_kin(pair: Pair, seed: int) -> Pair:
+    """The same pair with an easier driver: somebody of the reference's own build and place, before its camera.
+
+    Only looks and background differ between the two panels then, so the answer to a cell lies in the same cell of
+    the other panel. For training alone: rule 8 of docs/truth.md does not hold for such a pair.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, pair.seed, 0x51]))
+    reference = pair.reference_scene
+    targets = [actor.character for actor in reference.actors]
+    kin = []
+    for i, actor in enumerate(reference.actors):
+        motion = pair.driving_scene.actors[pair.driver_of(i)].motion
+        other = _draw_other(rng, actor.character.kind, pair.split, targets)
+        other = replace(other, build=actor.character.build, height=actor.character.height)
+        kin.append(Actor(other, actor.x, actor.y, motion))
+    background = _draw_background(rng, [actor.character for actor in kin], reference.camera.kind)
+    return replace(pair, driving_scene=replace(reference, actors=tuple(kin), background=background))
+
+
+def _draw_background(rng: Rng, characters: Sequence[Character], camera: str) -> Background:
+    where = {"fish": "water", "snake": "meadow"}.get(characters[0].rig, "any" if camera == "static" else "moving")
+    avoid = tuple(c.palette.primary.rgb for c in characters) + tuple(c.palette.secondary.rgb for c in characters)
+    return draw_background(rng, avoid, where)
+
+
 def _draw_actor_looks(rng: Rng, kind: str, split: str, prop: bool) -> Character:
     while True:
         character = draw_character(rng, kind, split)
@@ -557,10 +582,8 @@ def _assemble(
     staged = [stage(actor, perform(motion, times, start)) for actor, motion in zip(actors, performed, strict=True)]
     if stills:
         staged += [stage(a, still(m, t)) for a, (m, t) in zip(actors, stills, strict=True)]
-    where = {"fish": "water", "snake": "meadow"}.get(characters[0].rig, "any" if camera == "static" else "moving")
-    avoid = tuple(c.palette.primary.rgb for c in characters) + tuple(c.palette.secondary.rgb for c in characters)
     seen = _framed(rng, staged, framing, camera)
-    return Scene(tuple(actors), draw_background(rng, avoid, where), seen, _draw_aspect(rng, seen))
+    return Scene(tuple(actors), _draw_background(rng, characters, camera), seen, _draw_aspect(rng, seen))
 
 
 def _draw_aspect(rng: Rng, camera: Camera) -> float:

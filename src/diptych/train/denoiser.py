@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import asdict, dataclass
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from diptych.animate.sampler import SamplerSettings, sample
 from diptych.data.cache import Bucket
-from diptych.data.canvases import collate, encode_draw
+from diptych.data.canvases import LatentDraw, collate, encode_draw
 from diptych.data.draws import Draw
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
-from diptych.method.diffusion import draw_sigmas, noised, per_sample, velocity
-from diptych.method.incontext import model_input, output_latents, region_loss
+from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, per_sample, seeded, velocity
+from diptych.method.incontext import compose, model_input, output_latents, region_loss, split
 from diptych.method.pixels import to_frames
 from diptych.models.mini import SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
 
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""
+
+
+_MADE, _SHOWN = 16, 4
+"""Held-out draws that a preview makes and scores, and those of them that it shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,8 +44,13 @@ class DenoiserTask:
         backbone: the VAE with its scale and contract, for previews.
         buckets: cached draws by panel shape.
         batch: draws a step.
-        held_out: draws that are never trained on, for previews.
-        sigma_spread: of the logit-normal that sigmas are drawn from; None draws them evenly.
+        held_out: draws that are never trained on; all of them say whether the driver is heard, the first few are made
+            and shown.
+        figures_weight: of the error in saying where figures are.
+        pure_share: share of the samples at sigma 1, where sampling starts and nothing but the motion helps; the others
+            are drawn evenly along the contract's schedule.
+        pure_steps: steps at the start in which all samples are at sigma 1: what lies beneath less noise gives part of
+            the answer away, and the way out to the motion is found later.
         made_for: what the cache was made for; a run goes on only with the same.
     """
 
@@ -49,13 +61,16 @@ class DenoiserTask:
     batch: int
     held_out: tuple[Draw, ...]
     made_for: str
-    sigma_spread: float | None = None
+    figures_weight: float = 1.0
+    pure_share: float = 0.0
+    pure_steps: int = 0
 
     @property
     def facts(self) -> dict[str, Any]:
         """Sizes and the cache."""
         draws = sum(len(bucket) for bucket in self.buckets.values())
-        return {"denoiser": asdict(self.config), "batch": self.batch, "made_for": self.made_for, "draws": draws}
+        sizes = {"denoiser": asdict(self.config), "batch": self.batch, "pure": [self.pure_share, self.pure_steps]}
+        return {**sizes, "made_for": self.made_for, "draws": draws}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """The two-dimensional weights of the transformer's blocks."""
@@ -73,18 +88,24 @@ class DenoiserTask:
         draws = bucket.take(rows.tolist())
         target, condition = collate(draws)
         noise = torch.randn(target.shape, generator=generator)
-        sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, self.sigma_spread)
-        sigma = sigma.clamp_min(SIGMA_FLOOR)
+        sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, spread=None)
+        pure_share = 1.0 if step < self.pure_steps else self.pure_share
+        pure = torch.rand(self.batch, generator=generator) < pure_share
+        sigma = sigma.clamp_min(SIGMA_FLOOR).masked_fill(pure, 1.0)
         x = model_input(noised(target, noise, sigma), condition)
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device
-        predicted = module(x.to(device), sigma.to(device), text.to(device)).float()
+        predicted, seen = module(x.to(device), sigma.to(device), text.to(device))
+        predicted = predicted.float()
         # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing
         # is left to decide, that would outweigh all the rest.
         weight = (sigma / LEAST_WEIGHTED).clamp(max=1).square().to(device)
         error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
         losses = region_loss(error, self.backbone.contract.loss_region)
-        return losses.mean(), _by_sigma(losses.detach().cpu(), sigma)
+        covered = torch.stack([draw.figures for draw in draws]).to(device).float() / 255
+        figures = functional.binary_cross_entropy_with_logits(seen.float(), covered)
+        numbers = {**_by_sigma(losses.detach().cpu(), sigma), "figures": figures.item()}
+        return losses.mean() + self.figures_weight * figures, numbers
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
@@ -93,17 +114,17 @@ class DenoiserTask:
         device = next(module.parameters()).device
         backbone = dataclasses.replace(self.backbone, vae=self.backbone.vae.to(device), denoiser=module)
         rows, scores = [], []
-        for number, draw in enumerate(self.held_out):
+        for number, draw in enumerate(self.held_out[:_MADE]):
             made = animate_draw(backbone, draw, SamplerSettings(steps=backbone.facts.steps), seed=number)
             new = slice(draw.window.first_new, None)
             error = np.square(made[new].astype(np.float64) - draw.output[new]).mean() / 255**2
             scores.append(-10 * np.log10(max(error, 1e-10)))
-            if number < 4:
+            if number < _SHOWN:
                 first = draw.window.lead_in
                 held = np.concatenate([np.full_like(draw.output[:first], 128), draw.motion])
                 rows += [(f"{number} driver", held), ("truth", draw.output), (f"{scores[-1]:.1f} dB", made)]
         write_image(path, contact_sheet(rows, columns=9, height=96))
-        return {"held_out_psnr_db": float(np.mean(scores))}
+        return {"held_out_psnr_db": float(np.mean(scores)), "held_out_driver_gap": driver_gap(backbone, self.held_out)}
 
 
 def animate_draw(backbone: MiniBackbone, draw: Draw, settings: SamplerSettings, seed: int) -> np.ndarray:
@@ -112,6 +133,38 @@ def animate_draw(backbone: MiniBackbone, draw: Draw, settings: SamplerSettings, 
     condition = collate([encoded])[1]
     latents = sample(backbone, condition, [draw.prompt], settings, torch.Generator().manual_seed(seed))
     return to_frames(backbone.decode(output_latents(latents)))
+
+
+@torch.no_grad()
+def driver_gap(backbone: MiniBackbone, draws: Sequence[Draw]) -> float:
+    """How much of what is left wrong at pure noise comes back when the driver is taken from another draw.
+
+    The share by which the error in the latents of the new cells grows: 0 where the motion is not heard at all, however
+    good the pictures look. Draws without another of their shape are left out.
+
+    Args:
+        backbone: with its denoiser.
+        draws: at least two of one shape and window.
+    """
+    alike: dict[tuple[Any, ...], list[LatentDraw]] = defaultdict(list)
+    for draw in draws:
+        encoded = encode_draw(draw, lambda p: backbone.encode_canvas(p.to(backbone.device)), backbone.facts.empty)
+        alike[(*encoded.target.shape, encoded.window)].append(encoded)
+    right, wrong = 0.0, 0.0
+    for group in (group for group in alike.values() if len(group) > 1):
+        target, condition = collate(group)
+        target = target.to(backbone.device)
+        noise = torch.randn(target.shape, generator=seeded(0)).to(target)
+        sigma = torch.ones(len(group)).to(target)
+        text = backbone.encode_text([""] * len(group))
+        new = slice(1 + (group[0].window.first_new - 1) // backbone.facts.temporal_stride, None)
+        left, motion = split(condition.latents)
+        for others in (0, 1):
+            mixed = replace(condition, latents=compose(left, motion.roll(others, dims=0)))
+            v = backbone.denoise(model_input(noise, mixed).to(target), sigma, text)
+            error = output_latents((clean_from_velocity(noise, v, sigma) - target).square())[:, :, new].sum().item()
+            right, wrong = (right + error, wrong) if others == 0 else (right, wrong + error)
+    return wrong / right - 1 if right else 0.0
 
 
 def _by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
