@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from clips import Made, Sound, make, numbered, steady
 from PIL import Image
 
+from clips import Made, Sound, make, numbered, steady
 from diptych.media.video import VideoWriter, probe, read_clip, read_frames
 from diptych.media.whole import missing_bytes
 from diptych.types import InputError

@@ -8,9 +8,9 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Made, make, number_of, set_matrix, steady
 from numpy.typing import NDArray
 
+from clips import Made, make, number_of, set_matrix, steady
 from diptych.media.video import probe, read_clip, read_frames
 
 CORNERS = np.array([[(220, 30, 30), (30, 220, 30)], [(30, 30, 220), (220, 220, 30)]], np.uint8)

@@ -9,8 +9,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Made, Sound, make, numbered, sound_packets, steady, uneven
 
+from clips import Made, Sound, make, numbered, sound_packets, steady, uneven
 from diptych.media.video import VideoWriter, probe, read_clip, read_frames, write_clip
 from diptych.types import Clip
 

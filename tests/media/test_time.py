@@ -10,10 +10,10 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from clips import Made, make, number_of, numbered, steady, uneven
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from clips import Made, make, number_of, numbered, steady, uneven
 from diptych.media.video import TimedFrame, VideoWriter, probe, read_clip, read_frames, write_clip
 from diptych.types import Clip
 

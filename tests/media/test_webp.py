@@ -4,9 +4,9 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from clips import number_of, numbered
 from PIL import Image
 
+from clips import number_of, numbered
 from diptych.media.video import probe, read_clip, read_frames
 from diptych.types import InputError
 
