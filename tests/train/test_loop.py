@@ -1,5 +1,6 @@
 """The loop: it learns, and a run stopped anywhere goes on as if nothing had happened, to the last digit."""
 
+import dataclasses
 import json
 import time
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from diptych.train.loop import LoopSettings, rate_factor, train
+from diptych.train.loop import LoopSettings, _can_fuse, rate_factor, train
 from diptych.train.state import checkpoints
 from diptych.types import InputError
 
@@ -122,3 +123,21 @@ def test_the_rate_rises_holds_and_falls_to_nothing():
     assert factors[10:60] == [1.0] * 50
     assert factors[99] == pytest.approx(1 / 40)
     assert factors[60:] == sorted(factors[60:], reverse=True)
+
+
+@pytest.mark.skipif(not _can_fuse(torch.device("cpu")), reason="no C++ compiler")
+@pytest.mark.filterwarnings("default")  # what torch's compiler warns of is its own affair
+def test_a_fused_run_learns_what_a_plain_one_learns(tmp_path):
+    train(Toy(), SETTINGS, tmp_path / "plain", quiet=True)
+    averaged, _ = train(Toy(), dataclasses.replace(SETTINGS, fused=True), tmp_path / "fused", quiet=True)
+    # Fused steps round less often to bfloat16.
+    assert losses(tmp_path / "fused") == pytest.approx(losses(tmp_path / "plain"), rel=0.03)
+    assert set(averaged.state_dict()) == set(Lines().state_dict())
+    # Checkpoints are those of the module itself, so a run may change over at any of them.
+    longer = dataclasses.replace(SETTINGS, steps=14)
+    assert train(Toy(), longer, tmp_path / "fused", quiet=True)[1] == 14
+
+
+def test_fusing_asks_for_a_compiler(monkeypatch):
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert not _can_fuse(torch.device("cpu"))

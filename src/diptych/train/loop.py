@@ -150,6 +150,7 @@ def train(
     wrapped = accelerator.prepare(module)
     if settings.fused and _can_fuse(accelerator.device):
         torch._dynamo.config.recompile_limit = _SHAPES
+        torch._dynamo.config.suppress_errors = True  # where the compiler fails, the run is slower and no more
         wrapped = torch.compile(wrapped, dynamic=False)
     stepped = {name: accelerator.prepare_optimizer(optimizer) for name, optimizer in optimizers.items()}
     base_rates = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
