@@ -64,7 +64,10 @@ def test_a_finished_journal_and_an_empty_one_leave_nothing(folder, tmp_path):
 def test_a_torn_window_is_made_again(folder):
     path = folder / "window-000001.npz"
     whole = path.read_bytes()
-    for torn in (b"", whole[: len(whole) // 2], b"PK" + bytes(100)):
+    middle = len(whole) // 2
+    flipped = whole[:middle] + bytes(b ^ 0xFF for b in whole[middle : middle + 64]) + whole[middle + 64 :]
+    broken_stream = whole[:80] + b"\xff" * 64 + whole[144:]
+    for torn in (b"", whole[:middle], b"PK" + bytes(100), flipped, broken_stream):
         path.write_bytes(torn)
         with opened_journal(folder, FACTS, SHAPE) as journal:
             assert journal.get(1) is None

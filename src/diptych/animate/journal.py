@@ -11,6 +11,7 @@ import json
 import math
 import shutil
 import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,7 +58,7 @@ class Journal:
                     return None
             with np.load(self._path(index), allow_pickle=False) as stored:
                 frames = stored["frames"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zipfile.error):
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
             return None
         if frames.dtype != np.uint8 or frames.shape != self._shape:
             return None
