@@ -13,7 +13,9 @@ import torch
 from diptych.method.contract import Contract
 from diptych.method.incontext import compose, split
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.patches import PatchConfig, PatchVae
 from diptych.models.protocol import Facts
+from diptych.models.store import save_denoiser, save_vae
 
 FACTS = Facts(
     name="blocks",
@@ -72,8 +74,6 @@ def plain_blocks(count, height=32, width=32, seed=0):
 
 def patch_vae(config):
     """A patch autoencoder with any orthonormal directions, quickly made, and a network that does mend."""
-    from diptych.models.patches import PatchVae
-
     generator = torch.Generator().manual_seed(0)
     vae = PatchVae(config)
     for code in (vae.first, vae.rest):
@@ -89,3 +89,12 @@ def random_denoiser(config: DenoiserConfig) -> Denoiser:
     with torch.no_grad():
         denoiser.transformer.proj_out.weight.normal_(0, 0.2)
     return denoiser
+
+
+def save_random_mini(folder):
+    """The files of a mini with random weights at a quarter of the size, the same ones every time; gives the folder."""
+    torch.manual_seed(0)
+    vae, denoiser = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
+    save_vae(folder / "vae.safetensors", patch_vae(vae), vae, {})
+    save_denoiser(folder / "denoiser.safetensors", random_denoiser(denoiser), denoiser, contract(32 * 32), {})
+    return folder

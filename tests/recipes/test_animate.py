@@ -8,30 +8,20 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 
-from blocks import patch_vae, random_denoiser
+from blocks import save_random_mini
 from diptych.animate.session import Session
 from diptych.media.image import read_image, write_image
 from diptych.media.video import probe, read_frames, write_clip
-from diptych.models.mini import DenoiserConfig, contract
-from diptych.models.patches import PatchConfig
-from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files, open_session
 from diptych.types import Clip, InputError
-
-VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory):
     """A mini with random weights at a quarter of the size."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    save_vae(folder / "vae.safetensors", patch_vae(VAE), VAE, {})
-    save_denoiser(folder / "denoiser.safetensors", random_denoiser(DENOISER), DENOISER, contract(32 * 32), {})
-    return folder
+    return save_random_mini(tmp_path_factory.mktemp("model"))
 
 
 @pytest.fixture
@@ -98,7 +88,7 @@ def test_run_json_says_how_it_was_made_and_the_same_seed_makes_the_same(options)
 
 def test_a_dry_run_writes_nothing(options, capsys):
     assert animate_files(change(options, dry_run=True)) is None
-    assert json.loads(capsys.readouterr().out)["output"]["width"] == 36
+    assert json.loads(capsys.readouterr().out)["output"] == {"width": 36, "height": 28, "fit": "fit", "mark": None}
     assert not options.output.exists()
 
 

@@ -10,19 +10,14 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-import torch
 
-from blocks import patch_vae, random_denoiser
+from blocks import save_random_mini
 from clips import Made, Sound, make, set_matrix, sound_packets, steady, uneven
 from diptych.media.image import write_image
 from diptych.media.video import read_frames
-from diptych.models.mini import DenoiserConfig, contract
-from diptych.models.patches import PatchConfig
-from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files, open_session
 
-VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
 FRAMES = 14  # an opening window and the beginning of the next
 
 QUIET = {"x265-params": "log-level=none"}
@@ -91,10 +86,7 @@ TURNS = {"quarter": (0, 1, -1, 0), "half": (-1, 0, 0, -1), "back": (0, -1, 1, 0)
 @pytest.fixture(scope="module")
 def animated(tmp_path_factory):
     """Animates a driver with one picture and one small model; gives the result's path."""
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("model")
-    save_vae(folder / "vae.safetensors", patch_vae(VAE), VAE, {})
-    save_denoiser(folder / "denoiser.safetensors", random_denoiser(DENOISER), DENOISER, contract(32 * 32), {})
+    folder = save_random_mini(tmp_path_factory.mktemp("model"))
     picture = folder / "picture.png"
     write_image(picture, np.random.default_rng(0).integers(0, 256, (48, 48, 3), dtype=np.uint8))
     session = open_session(str(folder), steps=1)

@@ -5,28 +5,18 @@ import os
 
 import numpy as np
 import pytest
-import torch
 
-from blocks import patch_vae, random_denoiser
+from blocks import save_random_mini
 from diptych.media.image import write_image
 from diptych.media.video import probe, write_clip
-from diptych.models.mini import DenoiserConfig, contract
-from diptych.models.patches import PatchConfig
-from diptych.models.store import save_denoiser, save_vae
 from diptych.options import AnimateJobsOptions, AnimateOptions
 from diptych.recipes.jobs import animate_jobs
 from diptych.types import Clip, InputError
 
-VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
-
 
 @pytest.fixture
 def options(tmp_path):
-    torch.manual_seed(0)
-    save_vae(tmp_path / "model" / "vae.safetensors", patch_vae(VAE), VAE, {})
-    save_denoiser(
-        tmp_path / "model" / "denoiser.safetensors", random_denoiser(DENOISER), DENOISER, contract(32 * 32), {}
-    )
+    save_random_mini(tmp_path / "model")
     rng = np.random.default_rng(0)
     for name in ("cup", "cat"):
         write_image(tmp_path / f"{name}.png", rng.integers(0, 256, (40, 40, 3), dtype=np.uint8))
