@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -129,8 +129,7 @@ class DenoiserTask:
 
 def animate_draw(backbone: MiniBackbone, draw: Draw, settings: SamplerSettings, seed: int) -> np.ndarray:
     """What a backbone makes of one draw: the whole left panel, uint8, ``(t, h, w, 3)``."""
-    encoded = encode_draw(draw, lambda pixels: backbone.encode_canvas(pixels.to(backbone.device)), backbone.facts.empty)
-    condition = collate([encoded])[1]
+    condition = collate([_encoded(backbone, draw)])[1]
     latents = sample(backbone, condition, [draw.prompt], settings, torch.Generator().manual_seed(seed))
     return to_frames(backbone.decode(output_latents(latents)))
 
@@ -148,9 +147,9 @@ def driver_gap(backbone: MiniBackbone, draws: Sequence[Draw]) -> float:
     """
     alike: dict[tuple[Any, ...], list[LatentDraw]] = defaultdict(list)
     for draw in draws:
-        encoded = encode_draw(draw, lambda p: backbone.encode_canvas(p.to(backbone.device)), backbone.facts.empty)
+        encoded = _encoded(backbone, draw)
         alike[(*encoded.target.shape, encoded.window)].append(encoded)
-    right, wrong = 0.0, 0.0
+    errors = [0.0, 0.0]  # with the right driver, with the next draw's
     for group in (group for group in alike.values() if len(group) > 1):
         target, condition = collate(group)
         target = target.to(backbone.device)
@@ -159,12 +158,18 @@ def driver_gap(backbone: MiniBackbone, draws: Sequence[Draw]) -> float:
         text = backbone.encode_text([""] * len(group))
         new = slice(1 + (group[0].window.first_new - 1) // backbone.facts.temporal_stride, None)
         left, motion = split(condition.latents)
-        for others in (0, 1):
-            mixed = replace(condition, latents=compose(left, motion.roll(others, dims=0)))
+        for shift in (0, 1):
+            mixed = dataclasses.replace(condition, latents=compose(left, motion.roll(shift, dims=0)))
             v = backbone.denoise(model_input(noise, mixed).to(target), sigma, text)
-            error = output_latents((clean_from_velocity(noise, v, sigma) - target).square())[:, :, new].sum().item()
-            right, wrong = (right + error, wrong) if others == 0 else (right, wrong + error)
+            squares = (clean_from_velocity(noise, v, sigma) - target).square()
+            errors[shift] += output_latents(squares)[:, :, new].sum().item()
+    right, wrong = errors
     return wrong / right - 1 if right else 0.0
+
+
+def _encoded(backbone: MiniBackbone, draw: Draw) -> LatentDraw:
+    """A draw as the backbone sees it, encoded where the backbone is."""
+    return encode_draw(draw, lambda pixels: backbone.encode_canvas(pixels.to(backbone.device)), backbone.facts.empty)
 
 
 def _by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
