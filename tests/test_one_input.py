@@ -10,7 +10,7 @@ from blocks import Blocks, plain_blocks
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
 from diptych.data.canvases import collate, encode_draw
-from diptych.data.draws import Draw
+from diptych.data.draws import LAYERS, Draw
 from diptych.method.incontext import WindowPlan, model_input
 
 
@@ -31,7 +31,7 @@ def test_training_and_sampling_hand_over_identical_tensors(index):
         output=np.repeat(reference[None], span.window.frames, axis=0),
         history=made[span.motion_start : span.new_start] if span.window.history else None,
         prompt="a cat",
-        figures=np.zeros((span.window.frames, reference.shape[0], 2 * reference.shape[1]), np.uint8),
+        figures=np.zeros((LAYERS, span.window.frames, reference.shape[0], 2 * reference.shape[1]), np.uint8),
     )
     latent = encode_draw(draw, backbone.encode_canvas, backbone.facts.empty)
     _, condition = collate([latent])

@@ -16,7 +16,7 @@ def made(number):
     shape = (4, 5, 2, 4) if number % 3 else (4, 5, 3, 4)
     window = continuation(17, 4) if number % 2 else opening(17, 5)
     target, condition = torch.randn(shape, generator=g), torch.randn(shape, generator=g)
-    figures = torch.randint(256, (FIGURES, *shape[1:]), generator=g, dtype=torch.uint8)
+    figures = torch.rand((2 * FIGURES, *shape[1:]), generator=g) < 0.3
     return LatentDraw(target, condition, window, f"draw {number}", figures)
 
 
@@ -37,6 +37,17 @@ def test_what_comes_out_went_in(folder):
             assert torch.equal(draw.condition, source.condition.half())
             assert draw.window == source.window
             assert torch.equal(draw.figures, source.figures)
+
+
+def test_eight_channels_go_into_a_byte_and_come_out():
+    values = torch.rand(3, 24, 2, 5, generator=torch.Generator().manual_seed(0)) < 0.4
+    packed = cache.pack_bits(values)
+    assert packed.shape == (3, 3, 2, 5)
+    assert packed.dtype == torch.uint8
+    assert torch.equal(cache.unpack_bits(packed), values)
+    one = torch.zeros(1, 16, 1, 1, dtype=torch.bool)
+    one[0, 9] = True
+    assert cache.pack_bits(one).flatten().tolist() == [0, 2]
 
 
 def test_a_shard_is_there_or_not(folder):

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from diptych.data.canvases import figure_cells
-from diptych.data.draws import damaged, draw
+from diptych.data.draws import LAYERS, damaged, draw
 from diptych.models.mini import FIGURES, contract
 
 AGREED = contract(panel_area=32 * 32)
@@ -60,31 +60,48 @@ def test_the_target_is_never_a_copy_of_reference_or_driver(draws):
 def test_figures_lie_where_the_canvas_shows_them(draws):
     for d in draws[:20]:
         width = d.reference.shape[1]
-        left, right = d.figures[..., :width], d.figures[..., width:]
-        assert d.figures.shape == (d.window.frames, d.reference.shape[0], 2 * width)
+        left, right = d.figures[0, ..., :width], d.figures[0, ..., width:]
+        assert d.figures.shape == (LAYERS, d.window.frames, d.reference.shape[0], 2 * width)
         assert 0 < left.mean() < 250
         assert right[: d.window.lead_in].max() == 0
         assert right[d.window.lead_in :].max() > 200
     # Where nobody stands and the camera is still, nothing changes; where somebody does, much of it does.
     still = [d for d in draws if "camera" not in d.prompt and d.prompt and not d.window.history]
     changes = [
-        (np.ptp(d.output.astype(int), axis=0).max(-1), d.figures[..., : d.reference.shape[1]].max(0)) for d in still
+        (np.ptp(d.output.astype(int), axis=0).max(-1), d.figures[0, ..., : d.reference.shape[1]].max(0)) for d in still
     ]
     inside = np.mean([change[seen > 200].mean() for change, seen in changes])
     outside = np.mean([change[seen == 0].mean() for change, seen in changes])
     assert np.mean(inside) > 8 * np.mean(outside)
 
 
-def test_figure_cells_keep_place_and_moment():
-    figures = torch.zeros(9, 32, 64, dtype=torch.uint8)
-    figures[6, 20:24, 36:40] = 200  # the second frame of the second cell
+def test_limbs_lie_on_figures_and_are_as_many_as_the_rig_has(draws):
+    for d in draws[:20]:
+        limbs, covered = d.figures[1:] > 0, d.figures[0] > 0
+        assert not limbs.any(0)[: d.window.lead_in, ..., d.reference.shape[1] :].any()
+        # Lines as thick as four pixels stick out of thin limbs and show where a foreground hides them.
+        width = d.reference.shape[1]
+        for panel in (slice(None, width), slice(width, None)):
+            drawn = limbs.any(0)[..., panel]
+            assert (drawn & covered[..., panel]).sum() / max(1, drawn.sum()) > 0.6
+    arms = [d for d in draws if d.figures[3].any()]
+    tails = [d for d in draws if d.figures[11].any()]
+    assert len(draws) > len(arms) > 20
+    assert 3 < len(tails) < len(draws) / 2
+
+
+def test_figure_cells_keep_layer_place_and_moment():
+    figures = torch.zeros(2, 9, 32, 64, dtype=torch.uint8)
+    figures[1, 6, 20:24, 36:40] = 200  # the second frame of the second cell
     cells = figure_cells(figures, (3, 2, 4))
-    assert cells.shape == (FIGURES, 3, 2, 4)
-    assert cells.sum() == 200
-    parts = cells.reshape(4, 4, 4, 3, 2, 4)
-    assert parts[1, 1, 1, 2, 1, 2] == 200
-    figures[0] = 100
-    assert (figure_cells(figures, (3, 2, 4))[:, 0] == 100).all()
+    assert cells.shape == (2 * FIGURES, 3, 2, 4)
+    assert cells.sum() == 1
+    parts = cells.reshape(2, 4, 4, 4, 3, 2, 4)
+    assert parts[1, 1, 1, 1, 2, 1, 2]
+    figures[0, 0] = 128
+    cells = figure_cells(figures, (3, 2, 4))
+    assert cells[:FIGURES, 0].all()
+    assert not cells[FIGURES:, 0].any()
 
 
 def test_kin_are_drawn_in_their_share_and_only_where_asked():

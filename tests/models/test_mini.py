@@ -1,5 +1,6 @@
 """The mini behind the protocol: shapes, batches, round trips to disk, refusals."""
 
+import dataclasses
 import json
 
 import pytest
@@ -183,3 +184,16 @@ def test_what_is_not_a_mini_is_refused_in_one_sentence(folder, damage, says):
         store.load_mini(folder)
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_training_goes_on_from_a_mini_that_knew_fewer_layers(folder):
+    torch.manual_seed(1)
+    wider = random_denoiser(dataclasses.replace(DENOISER, layers=3))
+    store.load_denoiser_into(wider, folder / "denoiser.safetensors")
+    known = load_file(folder / "denoiser.safetensors")["transformer.proj_out.weight"]
+    assert torch.equal(wider.transformer.proj_out.weight[: len(known)].half(), known)
+    assert wider.transformer.proj_out.weight[len(known) :].abs().max() == 0
+    fewer = random_denoiser(DENOISER)
+    store.save_denoiser(folder / "w.safetensors", wider, dataclasses.replace(DENOISER, layers=3), contract(), {})
+    with pytest.raises(InputError, match="does not fit"):
+        store.load_denoiser_into(fewer, folder / "w.safetensors")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from blocks import patch_vae, random_denoiser
-from diptych.data.cache import Bucket
+from diptych.data.cache import Bucket, pack_bits
 from diptych.data.canvases import encode_draw
-from diptych.data.draws import draw
+from diptych.data.draws import LAYERS, draw
 from diptych.media.image import read_image
 from diptych.method.diffusion import seeded
 from diptych.method.pixels import to_pixels
@@ -19,7 +19,7 @@ from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask, driver_gap
 
 AGREED = contract(32 * 32)
-VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
+VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1, layers=LAYERS)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def task(draws):
         torch.stack([d.condition for d in latent]).half(),
         torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
         [d.prompt for d in latent],
-        torch.stack([d.figures for d in latent]),
+        pack_bits(torch.stack([d.figures for d in latent])),
     )
     return DenoiserTask(
         module=random_denoiser(DENOISER).train(),
@@ -86,15 +86,16 @@ def test_a_preview_is_drawn_and_scored(task, tmp_path):
 
 def test_the_first_steps_are_all_at_pure_noise_and_later_ones_in_their_share(task):
     early = replace(task, pure_share=0.5, pure_steps=3)
-    assert set(early.loss(early.module, 2, seeded(0, 2))[1]) == {"loss_sigma_0.75", "figures"}
+    assert set(early.loss(early.module, 2, seeded(0, 2))[1]) == {"loss_sigma_0.75", "figures", "limbs"}
     later = [early.loss(early.module, 3, seeded(0, n))[1] for n in range(20)]
     assert len({name for numbers in later for name in numbers}) > 2
 
 
-def test_where_figures_are_is_learnt_and_counts_by_its_weight(task):
+def test_where_figures_and_limbs_are_is_learnt_and_counts_by_its_weight(task):
     plain = replace(task, figures_weight=0.0).loss(task.module, 0, seeded(0, 0))
     both = replace(task, figures_weight=2.0).loss(task.module, 0, seeded(0, 0))
-    assert both[0].item() == pytest.approx(plain[0].item() + 2 * plain[1]["figures"], rel=1e-4)
+    seen = plain[1]["figures"] + plain[1]["limbs"]
+    assert both[0].item() == pytest.approx(plain[0].item() + 2 * seen, rel=1e-4)
     optimizer = torch.optim.AdamW(task.module.parameters(), lr=3e-3)
     for step in range(60):
         loss, numbers = task.loss(task.module, step, seeded(0, step))
@@ -102,6 +103,15 @@ def test_where_figures_are_is_learnt_and_counts_by_its_weight(task):
         optimizer.step()
         optimizer.zero_grad()
     assert numbers["figures"] < 0.6 * both[1]["figures"]
+    assert numbers["limbs"] < 0.3 * both[1]["limbs"]
+
+
+def test_a_mini_without_limbs_learns_from_the_same_cache(task):
+    bare = replace(task.config, layers=1)
+    without = replace(task, config=bare, module=random_denoiser(bare).train())
+    numbers = without.loss(without.module, 0, seeded(0, 0))[1]
+    assert "figures" in numbers
+    assert "limbs" not in numbers
 
 
 def test_the_driver_gap_is_zero_for_the_deaf_and_large_for_who_copies_the_driver(draws):

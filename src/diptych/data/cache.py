@@ -25,6 +25,7 @@ SHARD = 64
 """Draws in a shard."""
 
 _HEADER = "diptych.cache"
+_PLACES = torch.arange(8, dtype=torch.uint8)
 _NAME = re.compile(r"draws-(\d{6})\.safetensors")
 
 
@@ -64,7 +65,7 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         tensors[f"{shape}.target"] = torch.stack([d.target for d in draws]).to(torch.float16)
         tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
         windows = [(d.window.frames, d.window.lead_in, d.window.history) for d in draws]
-        tensors[f"{shape}.figures"] = torch.stack([d.figures for d in draws])
+        tensors[f"{shape}.figures"] = pack_bits(torch.stack([d.figures for d in draws]))
         tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
         prompts[shape] = [d.prompt for d in draws]
     folder.mkdir(parents=True, exist_ok=True)
@@ -81,7 +82,7 @@ class Bucket:
         condition: float16, same shape.
         windows: int32, ``(n, 3)``: frames, lead-in, history.
         prompts: n texts.
-        figures: uint8, ``(n, FIGURES, t', h', 2w')``.
+        figures: eight channels a byte (:func:`pack_bits`), uint8, ``(n, FIGURES / 8, t', h', 2w')``.
     """
 
     target: Tensor
@@ -96,12 +97,24 @@ class Bucket:
 
     def take(self, rows: Iterable[int]) -> list[LatentDraw]:
         """The draws of the given rows."""
+        rows = list(rows)
+        figures = unpack_bits(self.figures[rows])
         return [
-            LatentDraw(
-                self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i], self.figures[i]
-            )
-            for i in rows
+            LatentDraw(self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i], seen)
+            for i, seen in zip(rows, figures, strict=True)
         ]
+
+
+def pack_bits(values: Tensor) -> Tensor:
+    """Eight channels of yes and no in a byte: bool ``(n, 8c, ...)`` to uint8 ``(n, c, ...)``."""
+    bits = values.unflatten(1, (-1, 8)).movedim(2, -1).to(torch.uint8)
+    return (bits << _PLACES).sum(-1, dtype=torch.uint8)
+
+
+def unpack_bits(packed: Tensor) -> Tensor:
+    """What was packed: uint8 ``(n, c, ...)`` to bool ``(n, 8c, ...)``."""
+    bits = packed.unsqueeze(2) >> _PLACES.view(8, *[1] * (packed.ndim - 2)) & 1
+    return bits.bool().flatten(1, 2)
 
 
 def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:

@@ -19,7 +19,6 @@ from diptych.method.incontext import (
     target_canvas,
 )
 from diptych.method.pixels import to_pixels
-from diptych.models.mini import FIGURES
 
 
 def target_pixels(draw: Draw) -> Tensor:
@@ -36,7 +35,7 @@ class LatentDraw:
         condition: latents of what is known, empty cells as the backbone wants them, same shape.
         window: the time axis; the mask follows from it.
         prompt: text.
-        figures: where figures are, from :func:`figure_cells`, uint8, ``(FIGURES, t', h', 2w')``.
+        figures: where figures and their limbs are, from :func:`figure_cells`, bool, ``(FIGURES, t', h', 2w')``.
     """
 
     target: Tensor
@@ -69,22 +68,22 @@ def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) ->
 
 
 def figure_cells(figures: Tensor, shape: Sequence[int]) -> Tensor:
-    """How much of each part of a latent cell figures cover: its four frames, each in four by four parts.
+    """In which parts of a latent cell figures and their limbs are: in its four frames, each in four by four parts.
 
     The first cell holds one frame, which stands for all four.
 
     Args:
-        figures: coverage of the canvas's pixels, uint8, ``(t, h, 2w)``.
+        figures: layers over the canvas's pixels, uint8, ``(layers, t, h, 2w)``.
         shape: t', h', 2w' of its latents, t = 1 + 4 (t' - 1).
 
     Returns:
-        uint8, ``(FIGURES, t', h', 2w')``.
+        Whether at least half of the part is covered, bool, ``(64 layers, t', h', 2w')``.
     """
     t, h, w = shape
-    parts = functional.adaptive_avg_pool2d(figures[:, None].float(), (4 * h, 4 * w))[:, 0]  # (frames, 4h', 8w')
-    parts = torch.cat([parts[:1].repeat(3, 1, 1), parts])  # (4t', 4h', 8w')
-    cells = parts.reshape(t, 4, h, 4, w, 4).permute(1, 3, 5, 0, 2, 4)
-    return cells.reshape(FIGURES, t, h, w).round().to(torch.uint8)
+    parts = functional.adaptive_avg_pool2d(figures.float(), (4 * h, 4 * w)) >= 127.5  # (layers, frames, 4h', 8w')
+    parts = torch.cat([parts[:, :1].repeat(1, 3, 1, 1), parts], dim=1)  # (layers, 4t', 4h', 8w')
+    cells = parts.reshape(-1, t, 4, h, 4, w, 4).permute(0, 2, 4, 6, 1, 3, 5)
+    return cells.reshape(-1, t, h, w)
 
 
 def collate(draws: Sequence[LatentDraw]) -> tuple[Tensor, Condition]:

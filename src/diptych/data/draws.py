@@ -14,13 +14,17 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.media.frame import Placement, fit, panel_for, unfit
+from diptych.media.frame import Placement, fit, panel_for, resize, unfit
 from diptych.method.contract import Contract
 from diptych.method.incontext import Window, continuation, opening
+from diptych.puppets.limbs import LIMBS, limb_layers
 from diptych.puppets.scenes import Pair, draw_pair, with_kin
 from diptych.types import Frames, Picture
 
-DRAWS = 3
+LAYERS = 1 + len(LIMBS)
+"""Layers of ``Draw.figures``: what figures cover, then every limb."""
+
+DRAWS = 4
 """Counts the changes of what a number draws: latents cached for one count are not those of another."""
 
 KIN_SHARE = 0.5
@@ -52,7 +56,8 @@ class Draw:
         output: the left panel in every frame, uint8, ``(t, h, w, 3)``; frame 0 is the reference.
         history: what stands in the left panel as given, damaged, uint8, ``(window.history, h, w, 3)``, or None.
         prompt: looks and motion in English; empty where text was dropped.
-        figures: how much of every pixel of the finished canvas is covered by figures, uint8, ``(t, h, 2w)``.
+        figures: where figures are on the finished canvas, uint8, ``(LAYERS, t, h, 2w)``: how much of every pixel they
+            cover, then 255 where each limb is, seen or hidden.
     """
 
     window: Window
@@ -103,11 +108,15 @@ def _render(
     output = fit(np.concatenate([one.frames for one in shown]), box)[0]
     driving = pair.driving(times, driving_box.width, driving_box.height)
     motion, placement = fit(driving.frames, (box.panel_height, box.panel_width))
-    figures = np.zeros((*output.shape[:2], 2 * box.panel_width), np.uint8)
-    left, right = figures[..., : box.panel_width], figures[..., box.panel_width :]
-    unfit(left[..., None], box)[..., 0] = np.concatenate([one.mask for one in shown])
+    figures = np.zeros((LAYERS, *output.shape[:2], 2 * box.panel_width), np.uint8)
+    left = unfit(figures[..., : box.panel_width, None], box)[..., 0]
+    right = unfit(figures[:, window.lead_in :, :, box.panel_width :, None], placement)[..., 0]
+    left[0] = np.concatenate([one.mask for one in shown])
+    left[1:] = np.concatenate([limb_layers(one.skeleton, box.height, box.width) for one in shown], axis=1)
     # Masks take the pictures' way into the panel, in which they are scaled.
-    right[window.lead_in :] = fit(driving.mask[..., None].repeat(3, -1), placement, pad_value=0)[0][..., 0]
+    right[0] = resize(driving.mask[..., None].repeat(3, -1), placement.width, placement.height)[..., 0]
+    scale = placement.width / driving_box.width
+    right[1:] = limb_layers(driving.skeleton, placement.height, placement.width, scale=scale)
     return output[0], motion, output, figures
 
 

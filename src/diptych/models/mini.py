@@ -39,6 +39,7 @@ class DenoiserConfig:
     Attributes:
         heads: attention heads of 32 channels each.
         blocks: dual-stream blocks.
+        layers: how many layers of figures it learns to see (``Denoiser.forward``): 1, or 1 and one for each limb.
         text_width: channels of a word.
         text_length: words kept of a prompt.
         text_buckets: size of the table of words.
@@ -46,6 +47,7 @@ class DenoiserConfig:
 
     heads: int = 6
     blocks: int = 4
+    layers: int = 1
     text_width: int = 64
     text_length: int = 24
     text_buckets: int = 1024
@@ -77,7 +79,7 @@ def contract(panel_area: int = 64 * 64) -> Contract:
 
 
 FIGURES = 64
-"""Channels beside the canvas's own that say where figures are, in four frames of four by four parts of a cell."""
+"""Channels of a layer that says where figures or a limb of theirs are: in four frames of four by four parts a cell."""
 
 PLACES = 11
 """Channels that tell a cell where it is; see :func:`places`."""
@@ -98,7 +100,7 @@ class Denoiser(nn.Module):
         self.words = WordEncoder(config.text_width, config.text_length, config.text_buckets)
         self.transformer = MotifVideoTransformer3DModel(
             in_channels=2 * channels + 1 + PLACES,
-            out_channels=channels + FIGURES,
+            out_channels=channels + config.layers * FIGURES,
             patch_size=1,
             num_single_layers=0,
             num_layers=config.blocks,
@@ -112,7 +114,7 @@ class Denoiser(nn.Module):
         _start_gently(self.transformer)
 
     def forward(self, x: Tensor, sigma: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """The velocity, and where figures are: in the finished left panel, and in the motion that is shown.
+        """The velocity, and where figures and limbs are: in the finished left panel, and in the motion that is shown.
 
         The latter is asked for in training only. Who has to say where the driver's limbs are, and where they will be on
         the other side, whatever anybody looks like, reads motion long before colours and edges alone would teach it.
@@ -123,7 +125,7 @@ class Denoiser(nn.Module):
             rows: token rows of the prompts, int64 ``(b, length)``.
 
         Returns:
-            ``(b, c, t', h', 2w')``, and the logits of coverage, ``(b, FIGURES, t', h', 2w')``.
+            ``(b, c, t', h', 2w')``, and the logits of coverage, ``(b, layers * FIGURES, t', h', 2w')``.
         """
         noisy, known, mask = x.split([(x.shape[1] - 1) // 2, (x.shape[1] - 1) // 2, 1], dim=1)
         seen = believed(noisy, sigma) * (1 - mask)
@@ -133,7 +135,7 @@ class Denoiser(nn.Module):
             encoder_hidden_states=self.words(rows),
             return_dict=False,
         )[0]
-        clean, figures = told.split([noisy.shape[1], FIGURES], dim=1)
+        clean, figures = told.tensor_split([noisy.shape[1]], dim=1)
         return velocity_to(clean, noisy, sigma.clamp_min(SIGMA_FLOOR)), figures
 
 

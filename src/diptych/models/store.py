@@ -76,12 +76,17 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
 
 
 def load_denoiser_into(denoiser: Denoiser, path: Path) -> None:
-    """Fills a denoiser from a file, to train on.
+    """Fills a denoiser from a file, to train on. Layers of figures that the file does not know begin with nothing.
 
     Raises:
         InputError: if the file is missing, damaged, or of another size.
     """
-    _fill(denoiser, _read(_present(path))[0], path)
+    tensors = _read(_present(path))[0]
+    for name in ("transformer.proj_out.weight", "transformer.proj_out.bias"):
+        known, wanted = tensors.get(name), denoiser.state_dict()[name]
+        if known is not None and len(known) < len(wanted) and known.shape[1:] == wanted.shape[1:]:
+            tensors[name] = torch.cat([known, known.new_zeros(len(wanted) - len(known), *known.shape[1:])])
+    _fill(denoiser, tensors, path)
 
 
 def load_vae(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:

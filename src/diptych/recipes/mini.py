@@ -25,7 +25,7 @@ from torch import Tensor
 from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
-from diptych.data.draws import DRAWS, KIN_SHARE, draw
+from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw
 from diptych.files import locked, replacing, sha256, write_json
 from diptych.method.contract import Contract
 from diptych.method.incontext import motion_panel
@@ -96,7 +96,7 @@ def mini_tiny() -> MiniRecipe:
         vae_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
         draws=192,
         workers=1,
-        denoiser=DenoiserConfig(heads=2, blocks=1, text_width=16),
+        denoiser=DenoiserConfig(heads=2, blocks=1, layers=LAYERS, text_width=16),
         batch=4,
         denoiser_loop=LoopSettings(
             steps=12, learning_rate=1e-3, muon_learning_rate=1e-2, warmup=2, checkpoint_every=5, log_every=2, ema=4
@@ -123,7 +123,7 @@ def mini_cpu() -> MiniRecipe:
         ),
         draws=24_576,
         workers=2,
-        denoiser=DenoiserConfig(),
+        denoiser=DenoiserConfig(layers=LAYERS),
         batch=16,
         pure_steps=11_000,
         denoiser_loop=LoopSettings(
@@ -150,7 +150,7 @@ def mini_gpu() -> MiniRecipe:
         vae_loop=LoopSettings(steps=8000, learning_rate=1e-3, muon_learning_rate=1e-2, ema=500, preview_every=1000),
         draws=49_152,
         workers=14,
-        denoiser=DenoiserConfig(heads=8, blocks=5),
+        denoiser=DenoiserConfig(heads=8, blocks=5, layers=LAYERS),
         batch=64,
         pure_steps=40_000,
         denoiser_loop=LoopSettings(

@@ -23,7 +23,7 @@ from diptych.media.sheet import contact_sheet
 from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, per_sample, seeded, velocity
 from diptych.method.incontext import compose, model_input, output_latents, region_loss, split
 from diptych.method.pixels import to_frames
-from diptych.models.mini import SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
+from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
 
 LEAST_WEIGHTED = 0.35
@@ -46,7 +46,7 @@ class DenoiserTask:
         batch: draws a step.
         held_out: draws that are never trained on; all of them say whether the driver is heard, the first few are made
             and shown.
-        figures_weight: of the error in saying where figures are.
+        figures_weight: of the error in saying where figures and their limbs are, summed over layers.
         pure_share: share of the samples at sigma 1, where sampling starts and nothing but the motion helps; the others
             are drawn evenly along the contract's schedule.
         pure_steps: steps at the start in which all samples are at sigma 1: what lies beneath less noise gives part of
@@ -102,10 +102,14 @@ class DenoiserTask:
         weight = (sigma / LEAST_WEIGHTED).clamp(max=1).square().to(device)
         error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
         losses = region_loss(error, self.backbone.contract.loss_region)
-        covered = torch.stack([draw.figures for draw in draws]).to(device).float() / 255
-        figures = functional.binary_cross_entropy_with_logits(seen.float(), covered)
-        numbers = {**_by_sigma(losses.detach().cpu(), sigma), "figures": figures.item()}
-        return losses.mean() + self.figures_weight * figures, numbers
+        layers = self.config.layers
+        covered = torch.stack([draw.figures[: layers * FIGURES] for draw in draws]).to(device, torch.float32)
+        wrong = functional.binary_cross_entropy_with_logits(seen.float(), covered, reduction="none")
+        by_layer = wrong.unflatten(1, (layers, FIGURES)).mean(dim=(0, 2, 3, 4, 5))
+        numbers = {**_by_sigma(losses.detach().cpu(), sigma), "figures": by_layer[0].item()}
+        if layers > 1:
+            numbers["limbs"] = by_layer[1:].sum().item()
+        return losses.mean() + self.figures_weight * by_layer.sum(), numbers
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
