@@ -7,11 +7,34 @@ import glob
 import hashlib
 import json
 import os
+import re
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 from diptych.types import InputError
+
+_DRAFT = re.compile(r"\..+\.[0-9a-f]{8}\.part(\.\w+)?")
+
+
+@contextlib.contextmanager
+def writing_errors(path: Path) -> Iterator[None]:
+    """Turn an operating system error inside the block into a sentence about ``path``.
+
+    Args:
+        path: the file that is being written, for the message.
+
+    Raises:
+        InputError: the block raised OSError (no permission, full disk, and so on).
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError(
+            f"{path} cannot be written ({reason}); free some space, or choose another folder or name."
+        ) from error
 
 
 @contextlib.contextmanager
@@ -33,15 +56,46 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
 
 
+@contextlib.contextmanager
+def appearing(folder: Path) -> Iterator[Path]:
+    """Yields a temporary folder; what was written there appears as ``folder`` at the end, whole or not at all.
+
+    A kill leaves ``folder.part`` behind, which the next call for the same folder removes.
+    """
+    draft = folder.with_name(folder.name + ".part")
+    shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir()
+    try:
+        yield draft
+        for file in draft.iterdir():
+            with file.open("rb") as written:
+                os.fsync(written.fileno())
+        draft.rename(folder)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
 def sweep(path: Path) -> None:
     """Removes drafts of ``path`` that killed writers left; only for who knows that nobody is writing it."""
     for draft in path.parent.glob(f".{glob.escape(path.stem)}.????????.part{glob.escape(path.suffix)}"):
         draft.unlink(missing_ok=True)
 
 
+def sweep_below(folder: Path) -> None:
+    """Removes every draft that killed writers left in a folder and below; only for who holds the folder's lock."""
+    for path in folder.rglob(".*.part*"):
+        if _DRAFT.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def write_json(path: Path, value: object) -> None:
-    """Writes readable JSON atomically."""
-    with replacing(path) as draft:
+    """Writes readable JSON atomically.
+
+    Raises:
+        InputError: if it cannot be written.
+    """
+    with writing_errors(path), replacing(path) as draft:
         draft.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
 
 

@@ -13,14 +13,13 @@ import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diptych.files import locked, replacing, write_json
-from diptych.media.atomic import writing_errors
+from diptych.files import locked, replacing, write_json, writing_errors
 from diptych.types import Frames, InputError
 
 VERSION = 1
@@ -116,6 +115,13 @@ def opened_journal(folder: Path, made_from: Mapping[str, Any], shape: tuple[int,
         finally:
             if not journal.kept:
                 shutil.rmtree(folder, ignore_errors=True)
+
+
+def discard_journal(folder: Path) -> None:
+    """Removes the journal of an output that is whole; one that another process holds stays."""
+    if folder.is_dir():
+        with suppress(InputError), locked(folder / _LOCK):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _refuse_others(folder: Path, facts: dict[str, Any]) -> None:

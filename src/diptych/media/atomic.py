@@ -8,27 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from diptych.files import replacing
+from diptych.files import replacing, writing_errors
 from diptych.types import InputError
-
-
-@contextmanager
-def writing_errors(path: Path) -> Iterator[None]:
-    """Turn an operating system error inside the block into a sentence about ``path``.
-
-    Args:
-        path: the file that is being written, for the message.
-
-    Raises:
-        InputError: the block raised OSError (no permission, full disk, and so on).
-    """
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or type(error).__name__).lower()
-        raise InputError(
-            f"{path} cannot be written ({reason}); free some space, or choose another folder or name."
-        ) from error
 
 
 @contextmanager

@@ -25,7 +25,8 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
-from diptych.media.atomic import output_file, writing_errors
+from diptych.files import writing_errors
+from diptych.media.atomic import output_file
 from diptych.media.audio import SoundTrack, opened_sound
 from diptych.media.bounds import MAX_SIDE
 from diptych.media.decode import DAMAGE

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
-from diptych.media.atomic import output_file, writing_errors
+from diptych.files import writing_errors
+from diptych.media.atomic import output_file
 from diptych.media.bounds import check_size
 from diptych.types import InputError, Picture
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from diptych.animate.journal import discard_journal
 from diptych.animate.session import Session
 from diptych.files import sha256
 from diptych.options import AnimateJobsOptions, AnimateOptions
-from diptych.recipes.animate import animate_files, open_session
+from diptych.recipes.animate import animate_files, journal_folder, open_session
 from diptych.types import InputError
 
 _MOST_FAILURES_TOLD = 100
@@ -53,6 +54,8 @@ def animate_jobs(options: AnimateJobsOptions) -> int:
     for count, job in enumerate(jobs, 1):
         said = f"{count}/{len(jobs)} {job.options.output.name}"
         if _is_done(job.options):
+            # Who was killed behind the last write left its journal.
+            discard_journal(journal_folder(job.options.output))
             print(f"diptych: {said} is there already", file=sys.stderr)
             continue
         try:

@@ -15,8 +15,10 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import torch
@@ -26,7 +28,7 @@ from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw
-from diptych.files import locked, replacing, sha256, write_json
+from diptych.files import locked, replacing, sha256, sweep_below, write_json
 from diptych.method.contract import Contract
 from diptych.method.incontext import motion_panel
 from diptych.method.pixels import to_pixels
@@ -194,6 +196,7 @@ def train_mini(options: TrainMiniOptions) -> None:
     deadline = time.monotonic() + 60 * options.minutes if options.minutes else None
     folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / "lock"):
+        sweep_below(folder)
         write_json(folder / "run.json", _run(options, recipe))
         stages = {"vae": _train_vae, "cache": _fill_cache, "denoiser": _train_denoiser}
         for name, stage in stages.items():
@@ -301,8 +304,13 @@ def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> boo
 
 
 def _alone() -> None:
+    """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
     torch.set_num_threads(1)
     os.environ["OMP_NUM_THREADS"] = "1"
+    run = parent_process()
+    assert run is not None
+    # A killed run closes nothing: its workers would wait for the next shard for ever.
+    Thread(target=lambda: (wait([run.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> None:

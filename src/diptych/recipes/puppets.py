@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shutil
+from dataclasses import asdict, dataclass
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
+from diptych import __version__
 from diptych.data.draws import box_for
 from diptych.data.manifest import Entry, write_manifest
-from diptych.files import locked, sha256
+from diptych.files import appearing, locked, sha256, sweep_below, write_json, writing_errors
 from diptych.media.image import write_image
 from diptych.media.video import write_clip
 from diptych.models.mini import contract
@@ -39,66 +41,97 @@ def puppets_render(options: PuppetsRenderOptions) -> None:
     the exact mask and joints of the target.
 
     Raises:
-        InputError: if the folder is in use.
+        InputError: if the folder is in use, or holds pairs of other settings.
     """
+    form = _Form(options.fps or _FPS, options.frames or _FRAMES, options.size or _SIZE)
     options.output.mkdir(parents=True, exist_ok=True)
     with locked(options.output / "lock"):
+        sweep_below(options.output)
         for torn in options.output.glob("*.part"):
-            shutil.rmtree(torn)
-        seeds = range(options.seed, options.seed + options.count)
-        with progress("render", options.count, "pairs") as report:
-            for done, seed in enumerate(seeds, start=1):
-                folder = options.output / f"{seed:08d}"
-                if not folder.exists():
-                    _render_pair(folder, seed, options)
+            shutil.rmtree(torn)  # of a killed run, whichever seeds it was asked for
+        _agree_on(form, options.output)
+        folders = {seed: options.output / f"{seed:08d}" for seed in range(options.seed, options.seed + options.count)}
+        missing = [seed for seed, folder in folders.items() if not folder.exists()]
+        done = options.count - len(missing)
+        with progress("render", options.count, "pairs", start=done) as report:
+            for seed in missing:
+                with writing_errors(folders[seed]), appearing(folders[seed]) as draft:
+                    _render_pair(draft, folders[seed].name, seed, form)
+                done += 1
                 report(done)
         write_manifest(
             options.output / "manifest.jsonl",
-            [Entry.model_validate_json((options.output / f"{s:08d}" / "entry.json").read_text()) for s in seeds],
+            [Entry.model_validate_json((folder / "entry.json").read_text()) for folder in folders.values()],
         )
     print(options.output / "manifest.jsonl")
 
 
-def _render_pair(folder: Path, seed: int, options: PuppetsRenderOptions) -> None:
+@dataclass(frozen=True)
+class _Form:
+    """What all pairs of a folder have in common: frames per second, frames, and the root of a picture's area."""
+
+    fps: int
+    frames: int
+    size: int
+
+
+def _agree_on(form: _Form, folder: Path) -> None:
+    """Writes down what a folder's pairs have in common, or compares.
+
+    Raises:
+        InputError: if it was begun with something else.
+    """
+    path, asked = folder / "run.json", {"made_with": f"diptych {__version__}", **asdict(form)}
+    if not path.exists():
+        write_json(path, asked)
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        other = [name for name, value in asked.items() if found.get(name) != value]
+    except (OSError, ValueError, AttributeError):
+        raise InputError(f"{path} cannot be read; render into another folder, or delete this one.") from None
+    if other:
+        raise InputError(
+            f"{folder} holds pairs with {other[0]} = {found.get(other[0])}, not {asked[other[0]]}; "
+            "render into another folder."
+        )
+
+
+def _render_pair(folder: Path, name: str, seed: int, form: _Form) -> None:
+    """Writes a pair's files into a folder that will have the given name."""
     from safetensors.numpy import save_file
 
     pair = draw_pair(seed)
-    fps, frames, size = Fraction(options.fps or _FPS), options.frames or _FRAMES, options.size or _SIZE
-    shape = contract(panel_area=size * size)
+    fps, frames = Fraction(form.fps), form.frames
+    shape = contract(panel_area=form.size * form.size)
     box, driving_box = box_for(pair.reference_aspect, shape), box_for(pair.driving_aspect, shape)
     times = pair.start + np.arange(frames) / float(fps)
-    draft = folder.with_name(folder.name + ".part")
-    draft.mkdir()
     truth = pair.truth(times, box.width, box.height)
-    write_image(draft / "reference.png", pair.reference(box.width, box.height).frames[0])
+    write_image(folder / "reference.png", pair.reference(box.width, box.height).frames[0])
     driving = pair.driving(times, driving_box.width, driving_box.height).frames
-    write_clip(draft / "driving.mp4", Clip.at_fps(driving, fps))
-    write_clip(draft / "target.mp4", Clip.at_fps(truth.frames, fps))
-    save_file({"mask": truth.mask, "joints": truth.skeleton.joints}, draft / "truth.safetensors")
-    names = {
+    write_clip(folder / "driving.mp4", Clip.at_fps(driving, fps))
+    write_clip(folder / "target.mp4", Clip.at_fps(truth.frames, fps))
+    save_file({"mask": truth.mask, "joints": truth.skeleton.joints}, folder / "truth.safetensors")
+    files = {
         "reference": "reference.png",
         "driving": "driving.mp4",
         "target": "target.mp4",
         "truth": "truth.safetensors",
     }
     entry = Entry(
-        id=folder.name,
-        reference=f"{folder.name}/{names['reference']}",
-        driving=f"{folder.name}/{names['driving']}",
-        target=f"{folder.name}/{names['target']}",
-        truth=f"{folder.name}/{names['truth']}",
+        id=name,
+        reference=f"{name}/{files['reference']}",
+        driving=f"{name}/{files['driving']}",
+        target=f"{name}/{files['target']}",
+        truth=f"{name}/{files['truth']}",
         prompt=pair.caption,
         category=pair.category,
         fps=str(fps),
         frames=frames,
         seed=seed,
-        sha256={key: sha256(draft / name) for key, name in names.items()},
+        sha256={key: sha256(folder / file) for key, file in files.items()},
     )
-    (draft / "entry.json").write_text(entry.model_dump_json(exclude_none=True) + "\n")
-    for file in draft.iterdir():
-        with file.open("rb") as written:
-            os.fsync(written.fileno())
-    draft.rename(folder)
+    (folder / "entry.json").write_text(entry.model_dump_json(exclude_none=True) + "\n")
 
 
 def puppets_verify() -> None:

@@ -1,0 +1,127 @@
+"""Commands of Diptych's in processes of their own, killed with SIGKILL at seeded moments.
+
+A moment is a call to the file system (opening, renaming, removing, making a folder) below the folder that the command
+writes to, and a fraction of a second after it: so kills fall before, inside and behind writes as well as between them.
+Processes are forked from a server that has loaded the libraries once, or a thousand starts would take an hour.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+
+_EVENTS = {"open", "os.rename", "os.remove", "os.mkdir", "shutil.rmtree"}
+_LONGEST = 300.0
+_FORKING = get_context("forkserver")
+_FORKING.set_forkserver_preload(
+    [
+        "diptych.cli",
+        "diptych.recipes.animate",
+        "diptych.recipes.jobs",
+        "diptych.recipes.puppets",
+        "diptych.recipes.mini",
+        "accelerate",
+        "diffusers.models.transformers.transformer_motif_video",
+        "torch.utils.tensorboard",
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Moment:
+    """When a run is killed: ``after`` seconds behind the ``event``-th call to the file system, counted from 1."""
+
+    event: int
+    after: float
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run ended.
+
+    Attributes:
+        code: exit code; -9 for a killed one.
+        events: calls to the file system below the folder, where it was not killed.
+        said: what it wrote to standard error.
+    """
+
+    code: int
+    events: int
+    said: str
+
+
+def run(words: Sequence[str], folder: Path, moment: Moment | None = None) -> Ran:
+    """Runs ``diptych WORDS`` on two threads, to its end or to the moment."""
+    log, count = folder.with_name(folder.name + ".log"), folder.with_name(folder.name + ".count")
+    count.unlink(missing_ok=True)
+    process = _FORKING.Process(target=_child, args=(list(words), str(folder), moment, str(log), str(count)))
+    process.start()
+    process.join(_LONGEST)
+    if process.exitcode is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise AssertionError(f"diptych {' '.join(words)} hangs: {log.read_text()}")
+    _wait_for_orphans(process.pid)
+    return Ran(process.exitcode, int(count.read_text()) if count.exists() else 0, log.read_text())
+
+
+def moments(events: int, count: int, seed: int) -> Iterator[Moment]:
+    """Seeded moments of a run that calls the file system so many times, every part of it among them."""
+    rng = np.random.default_rng([seed, 0x9])
+    for k in range(count):
+        event = 1 + int((k + rng.random()) * events / count)
+        yield Moment(min(event, events), float(rng.choice([0.0, 0.0005, 0.003, 0.02])))
+
+
+def _child(words: list[str], folder: str, moment: Moment | None, log: str, count: str) -> None:
+    os.setsid()
+    with Path(log).open("w") as said:
+        os.dup2(said.fileno(), 1)
+        os.dup2(said.fileno(), 2)
+    import torch
+
+    torch.set_num_threads(2)
+    counter = itertools.count(1)
+    seen = 0
+
+    def hook(event: str, args: tuple[object, ...]) -> None:
+        nonlocal seen
+        if event not in _EVENTS or not isinstance(args[0], (str, os.PathLike)) or folder not in os.fspath(args[0]):
+            return
+        seen = next(counter)
+        if moment is not None and seen == moment.event:
+            if moment.after == 0:
+                os.kill(os.getpid(), signal.SIGKILL)
+            threading.Thread(target=lambda: (time.sleep(moment.after), os.kill(os.getpid(), signal.SIGKILL))).start()
+
+    sys.addaudithook(hook)
+    from diptych.cli import main
+
+    code = main(words)
+    total = seen
+    Path(count).write_text(str(total))
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _wait_for_orphans(group: int) -> None:
+    """Workers must not outlive a killed run."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.01)
+    os.killpg(group, signal.SIGKILL)
+    raise AssertionError("a worker outlived the run that was killed")
