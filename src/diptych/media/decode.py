@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from diptych.media.bounds import MAX_PIXELS, check_size
 from diptych.media.timed import TimedFrame, VideoInfo
 from diptych.media.webp import is_webp, webp_frames, webp_info
-from diptych.media.whole import missing_bytes
+from diptych.media.whole import refuse_if_cut_short
 from diptych.types import Clip, Frames, InputError, Picture
 
 # libav prints to the terminal behind Python's back; what matters reaches the user as an InputError.
@@ -189,11 +189,9 @@ def opened_media(path: Path) -> Iterator[InputContainer]:
             raise InputError(f"{path} is not an ordinary file; give a video file.")
         if path.stat().st_size == 0:
             raise InputError(f"{path} is empty; record or export it again.")
-        missing = missing_bytes(path)
+        refuse_if_cut_short(path)
     except OSError as error:
         raise InputError(f"{path} cannot be opened ({error.strerror}); check that you may read it.") from error
-    if missing:
-        raise InputError(f"{path} is cut short, {missing:,} bytes are missing at its end; copy or download it again.")
     try:
         container = av.open(
             # The prefix keeps a name such as "concat:a|b" from being read as a protocol.

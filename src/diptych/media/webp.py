@@ -12,7 +12,7 @@ from PIL import Image
 
 from diptych.media.bounds import check_size
 from diptych.media.timed import TimedFrame, VideoInfo
-from diptych.media.whole import missing_bytes
+from diptych.media.whole import refuse_if_cut_short
 from diptych.types import InputError
 
 _TICK = Fraction(1, 1000)
@@ -98,9 +98,7 @@ def _opened(path: Path) -> Image.Image:
 
 def _durations(path: Path) -> list[int]:
     """Milliseconds of every frame. None lasts no time: players take nothing for a tenth of a second."""
-    missing = missing_bytes(path)
-    if missing:
-        raise InputError(f"{path} is cut short, {missing:,} bytes are missing at its end; copy or download it again.")
+    refuse_if_cut_short(path)
     durations = []
     with path.open("rb") as file:
         file.seek(12)

@@ -10,9 +10,23 @@ from __future__ import annotations
 from pathlib import Path
 from typing import BinaryIO
 
+from diptych.types import InputError
+
 _EBML = b"\x1a\x45\xdf\xa3"
 _SEGMENT = 0x18538067
 _MP4_FIRST_BOXES = (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+
+def refuse_if_cut_short(path: Path) -> None:
+    """Refuses a file that ends before its container says.
+
+    Raises:
+        InputError: with the number of bytes that are missing.
+        OSError: the file cannot be read.
+    """
+    missing = missing_bytes(path)
+    if missing:
+        raise InputError(f"{path} is cut short, {missing:,} bytes are missing at its end; copy or download it again.")
 
 
 def missing_bytes(path: Path) -> int:
