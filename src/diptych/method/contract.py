@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from dataclasses import dataclass
 from typing import Literal
 
@@ -24,6 +25,10 @@ Layout = Literal["full", "cached", "temporal"]
 ``full``: as the paper, everything attends to everything and is noised together. ``cached``: motion and reference are
 clean tokens that attend only to themselves. ``temporal``: the motion is joined in time (the paper's ablation).
 """
+
+
+_LONGEST_WINDOW = 1 << 12
+_LARGEST_PANEL = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +73,25 @@ class Contract:
     rank: int | None = None
     targets: str | None = None
     version: int = CONTRACT_VERSION
+
+    def __post_init__(self) -> None:
+        """Refuses what no model can be trained for, so that a file from outside cannot ask for any amount of memory.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        sound = {
+            "window_frames": 1 < self.window_frames <= _LONGEST_WINDOW and self.window_frames % 4 == 1,
+            "lead_in": 0 < self.lead_in < self.window_frames and self.lead_in % 4 == 1,
+            "history": 0 <= self.history < self.window_frames - 1 and self.history % 4 == 0,
+            "panel_multiple": 2 <= self.panel_multiple <= 256 and self.panel_multiple % 2 == 0,
+            "panel_area": 16 <= self.panel_area <= _LARGEST_PANEL,
+            "fps": 0 < self.fps[0] <= self.fps[1] < math.inf,
+            "sigma_shift": 0 < self.sigma_shift < math.inf,
+        }
+        wrong = [name for name, holds in sound.items() if not holds]
+        if wrong:
+            raise ValueError(f"no model has {wrong[0]} = {getattr(self, wrong[0])!r}")
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, for the header."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS, per_sample, velocity_to
 from diptych.method.incontext import Condition
-from diptych.models.patches import PatchVae
+from diptych.models.patches import PatchVae, refuse_beyond
 from diptych.models.protocol import Facts
 from diptych.models.words import WordEncoder, tokens
 
@@ -51,6 +51,14 @@ class DenoiserConfig:
     text_width: int = 64
     text_length: int = 24
     text_buckets: int = 1024
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that no file of a mini has, before memory is asked for.
+
+        Raises:
+            ValueError: naming the size.
+        """
+        refuse_beyond(self, heads=64, blocks=64, layers=64, text_width=1024, text_length=1024, text_buckets=1 << 16)
 
 
 SIGMA_FLOOR = 0.1

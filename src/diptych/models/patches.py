@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,6 +40,25 @@ class PatchConfig:
     channels: int = 128
     width: int = 64
     blocks: int = 3
+
+    def __post_init__(self) -> None:
+        """Refuses sizes that no file of a mini has, before memory is asked for.
+
+        Raises:
+            ValueError: naming the size.
+        """
+        refuse_beyond(self, channels=768, width=1024, blocks=64)
+
+
+def refuse_beyond(config: Any, **largest: int) -> None:
+    """Refuses a configuration whose sizes are not from 1 to the largest.
+
+    Raises:
+        ValueError: naming the first such size.
+    """
+    for name, limit in largest.items():
+        if not 1 <= getattr(config, name) <= limit:
+            raise ValueError(f"{name} must be from 1 to {limit}, not {getattr(config, name)}")
 
 
 def to_patches(pixels: Tensor) -> tuple[Tensor, Tensor]:

@@ -175,7 +175,8 @@ def _parse(kind: type[T], text: str | None, path: Path) -> T:
         raise InputError(
             f"{path} has a header that cannot be used ({where}: {first['msg']}); fetch it again."
         ) from None
-    return kind(**{f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)})  # type: ignore[arg-type]
+    values = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    return kind(**values)
 
 
 def _notes(header: dict[str, str], path: Path) -> dict[str, Any]:
