@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from diptych.method.contract import Contract
+from diptych.method.diffusion import Euler
 from diptych.method.incontext import compose, split
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
 from diptych.models.patches import PatchConfig, PatchVae
@@ -38,9 +39,13 @@ class Blocks:
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seen: list[torch.Tensor] = field(default_factory=list)
     prompts: list[str] = field(default_factory=list)
+    identity: dict[str, str] = field(default_factory=dict)
 
-    def encode_text(self, prompts):
+    def encode_text(self, prompts, references=None):
         self.prompts += prompts
+
+    def solver(self, steps, shape):
+        return Euler(steps, self.contract.sigma_shift)
 
     def encode_canvas(self, pixels):
         b, c, t, h, w = pixels.shape

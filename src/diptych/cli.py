@@ -125,6 +125,22 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument(
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
     )
+    animate.add_argument(
+        "--backbone",
+        choices=("mini", "hunyuan15", "wan", "motif"),
+        default="mini",
+        help="the bundled mini, or a foundation model that is downloaded (default mini)",
+    )
+    animate.add_argument(
+        "--weights", metavar="FOLDER|REPO", help="where a foundation model lies (default: its makers' repository)"
+    )
+    animate.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
+    animate.add_argument(
+        "--panel-area", metavar="N", type=_count_from(16), help="pixels of a foundation model's panel (default 480p)"
+    )
+    animate.add_argument(
+        "--window", metavar="N", type=_count_from(9), help="frames of a foundation model's window, 1 + 4k"
+    )
     animate.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
     animate.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     animate.add_argument("--quiet", action="store_true", help="show no progress")
@@ -137,6 +153,8 @@ def _animate(args: argparse.Namespace) -> int | None:
         args.parser.error("--jobs names pictures and videos itself; leave REF and DRIVE out")
     if args.jobs is not None and args.preview is not None:
         args.parser.error("--preview is for one result; leave it out with --jobs")
+    if args.backbone != "mini" and args.model != "mini":
+        args.parser.error("--model is for the mini; say --weights for another backbone")
     if args.end is not None and args.end <= args.start:
         args.parser.error(f"--end {float(args.end):g} is not after --start {float(args.start):g}")
     options = AnimateOptions(
@@ -157,6 +175,11 @@ def _animate(args: argparse.Namespace) -> int | None:
         end=args.end,
         mark=args.mark,
         model=args.model,
+        backbone=args.backbone,
+        weights=args.weights,
+        revision=args.revision,
+        panel_area=args.panel_area,
+        window=args.window,
         threads=args.threads,
         dry_run=args.dry_run,
         quiet=args.quiet,

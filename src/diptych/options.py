@@ -14,6 +14,7 @@ from typing import Literal
 LeadIn = Literal["cut", "keep"]
 Fit = Literal["fit", "fill", "stretch"]
 Colour = tuple[int, int, int]
+BackboneName = Literal["mini", "hunyuan15", "wan", "motif"]
 MiniSize = Literal["tiny", "cpu", "gpu"]
 MiniStage = Literal["all", "vae", "cache", "denoiser"]
 
@@ -40,6 +41,11 @@ class AnimateOptions:
         end: seconds into the driver at which to stop, > start.
         mark: words to show in a corner of every frame of the result.
         model: name of a bundled model, or a folder that holds one.
+        backbone: what kind of model it is.
+        weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
+        revision: of a repository: a commit, a tag or a branch.
+        panel_area: pixels of a panel, for foundation backbones, >= 16.
+        window: canvas frames of a window, for foundation backbones, 1 + 4k.
         threads: CPU threads, >= 1.
         dry_run: say what would be done, and stop.
         quiet: no progress on the terminal.
@@ -62,6 +68,11 @@ class AnimateOptions:
     end: Fraction | None = None
     mark: str | None = None
     model: str = "mini"
+    backbone: BackboneName = "mini"
+    weights: str | None = None
+    revision: str | None = None
+    panel_area: int | None = None
+    window: int | None = None
     threads: int | None = None
     dry_run: bool = False
     quiet: bool = False

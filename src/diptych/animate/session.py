@@ -121,16 +121,17 @@ class Session:
         backbone, window = self.backbone, self.plan.span(index).window
         device = backbone.device
         with torch.no_grad():
+            shown = to_pixels(reference[None])[:, :, 0].to(device)
             condition = canvas_condition(
                 backbone.encode_canvas,
-                to_pixels(reference[None])[:, :, 0].to(device),
+                shown,
                 to_pixels(motion).to(device),
                 window,
                 None if finished is None else to_pixels(finished).to(device),
                 empty=backbone.facts.empty,
                 stride=backbone.facts.temporal_stride,
             )
-            latents = sample(backbone, condition, [prompt], self.settings, seeded(seed, index))
+            latents = sample(backbone, condition, [prompt], self.settings, seeded(seed, index), shown)
             return to_frames(backbone.decode(output_latents(latents)))
 
     def _box(self, reference: Picture) -> Placement:

@@ -102,6 +102,22 @@ def euler_step(x: Tensor, v: Tensor, sigma: Tensor | float, sigma_next: Tensor |
     return x + (sigma_next - sigma) * v
 
 
+class Euler:
+    """The plain solver: Euler steps along a schedule of our own."""
+
+    def __init__(self, steps: int, shift: float = 1.0) -> None:
+        self._schedule = sigma_schedule(steps, shift)
+
+    @property
+    def sigmas(self) -> Tensor:
+        """Where the network is asked, ``(steps,)``."""
+        return self._schedule[:-1]
+
+    def step(self, v: Tensor, index: int, x: Tensor) -> Tensor:
+        """From the ``index``-th sigma to the next."""
+        return euler_step(x, v, *self._schedule[index : index + 2].to(x))
+
+
 def guided(v_text: Tensor, v_plain: Tensor, guidance_scale: float) -> Tensor:
     """Classifier-free guidance on velocities; scale 1 is the prompted prediction itself."""
     return v_plain + guidance_scale * (v_text - v_plain)

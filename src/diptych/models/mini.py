@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.method.contract import Contract
-from diptych.method.diffusion import TIMESTEPS, per_sample, velocity_to
+from diptych.method.diffusion import TIMESTEPS, Euler, per_sample, velocity_to
 from diptych.method.incontext import Condition
 from diptych.models.patches import PatchVae, refuse_beyond
 from diptych.models.protocol import Facts
@@ -222,12 +222,14 @@ class MiniBackbone:
         denoiser: transformer and text encoder; None where only the VAE is there yet.
         contract: what the weights were trained for.
         notes: how the weights came to be (steps, samples, score), for run.json and ``doctor``.
+        identity: hashes of its files.
     """
 
     vae: PatchVae
     denoiser: Denoiser | None
     contract: Contract
     notes: dict[str, Any] = field(default_factory=dict)
+    identity: dict[str, str] = field(default_factory=dict)
 
     @property
     def facts(self) -> Facts:
@@ -239,7 +241,7 @@ class MiniBackbone:
         """Where its weights are."""
         return self.vae.mend.place.device
 
-    def encode_text(self, prompts: Sequence[str]) -> Tensor:
+    def encode_text(self, prompts: Sequence[str], references: Tensor | None = None) -> Tensor:
         """Token rows, int64 ``(b, length)``; the words' vectors are part of the denoiser."""
         words = self._denoiser.words
         return tokens(prompts, words.length, words.buckets).to(self.device)
@@ -256,6 +258,10 @@ class MiniBackbone:
         """The velocity, float32."""
         v, _ = self._denoiser(x, sigma, text)
         return v.float()
+
+    def solver(self, steps: int, shape: Sequence[int]) -> Euler:
+        """Euler steps on the contract's schedule, whatever the canvas's size."""
+        return Euler(steps, self.contract.sigma_shift)
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of one panel to pixels, float32, clamped to [-1, 1]."""

@@ -1,4 +1,4 @@
-"""What the rest of the house knows of a backbone: five verbs and a page of facts."""
+"""What the rest of the house knows of a backbone: a handful of verbs and a page of facts."""
 
 from __future__ import annotations
 
@@ -38,6 +38,25 @@ class Facts:
     guidance_scale: float
 
 
+class Solver(Protocol):
+    """From noise to latents in a number of steps, on the schedule that a backbone was trained for."""
+
+    @property
+    def sigmas(self) -> Tensor:
+        """Where the network is asked, falling, in (0, 1], ``(steps,)``."""
+        ...
+
+    def step(self, v: Tensor, index: int, x: Tensor) -> Tensor:
+        """The latents after a step.
+
+        Args:
+            v: velocity at the ``index``-th sigma.
+            index: from 0; steps are taken in order, since a solver may remember earlier ones.
+            x: latents there, same shape.
+        """
+        ...
+
+
 class Backbone(Protocol):
     """A video diffusion transformer with its VAE and text encoder, as everything above sees it.
 
@@ -59,8 +78,19 @@ class Backbone(Protocol):
         """Where its weights are."""
         ...
 
-    def encode_text(self, prompts: Sequence[str]) -> Any:
-        """Features of the prompts, in whatever form :meth:`denoise` takes them; an empty prompt is the plain one."""
+    @property
+    def identity(self) -> dict[str, str]:
+        """Which weights these are, by file: what a result can be traced to."""
+        ...
+
+    def encode_text(self, prompts: Sequence[str], references: Tensor | None = None) -> Any:
+        """Features of the prompts, in whatever form :meth:`denoise` takes them; an empty prompt is the plain one.
+
+        Args:
+            prompts: b texts.
+            references: the picture of each sample as it stands in its panel, in [-1, 1], ``(b, 3, h, w)``, for
+                backbones that also read it as tokens.
+        """
         ...
 
     def encode_canvas(self, pixels: Tensor) -> Tensor:
@@ -82,6 +112,10 @@ class Backbone(Protocol):
         Returns:
             ``(b, c, t', h', 2w')``.
         """
+        ...
+
+    def solver(self, steps: int, shape: Sequence[int]) -> Solver:
+        """A fresh solver for latents ``(b, c, t', h', 2w')``: schedule and shift are the backbone's own."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:

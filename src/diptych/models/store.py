@@ -17,7 +17,7 @@ import torch
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
-from diptych.files import replacing
+from diptych.files import replacing, sha256
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
 from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig, PatchVae
@@ -72,6 +72,7 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
         denoiser=denoiser.to(device).eval(),
         contract=agreed,
         notes={**backbone.notes, **_notes(header, path)},
+        identity={file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
     )
 
 

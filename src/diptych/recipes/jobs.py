@@ -14,7 +14,7 @@ from diptych.animate.journal import discard_journal
 from diptych.animate.session import Session
 from diptych.files import sha256
 from diptych.options import AnimateJobsOptions, AnimateOptions
-from diptych.recipes.animate import animate_files, journal_folder, open_session
+from diptych.recipes.animate import animate_files, journal_folder, session_for
 from diptych.types import InputError
 
 _MOST_FAILURES_TOLD = 100
@@ -60,8 +60,7 @@ def animate_jobs(options: AnimateJobsOptions) -> int:
             continue
         try:
             if session is None and not job.options.dry_run:
-                common = options.common
-                session = open_session(common.model, common.steps, common.guidance_scale)
+                session = session_for(options.common)
             animate_files(job.options, session)
         except Exception as error:  # whatever one line does, the others are made
             reason = str(error) if isinstance(error, InputError) else f"{type(error).__name__}: {error}"

@@ -1,0 +1,445 @@
+"""Foundation backbones: image-to-video pipelines of diffusers' behind the Backbone protocol.
+
+Networks, VAEs, tokenizers and schedulers are diffusers' and transformers' own, loaded with ``from_pretrained``. What is
+ours is the seam: a canvas goes through the VAE as one clip, channels are put in the order that the network was trained
+with, and features of text and reference are made once, kept, and their encoders let go.
+"""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+import gc
+import hashlib
+import json
+import os
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from diptych.files import replacing, writing_errors
+from diptych.method.contract import Contract
+from diptych.method.diffusion import TIMESTEPS
+from diptych.method.incontext import Condition
+from diptych.models.protocol import Facts
+from diptych.types import InputError
+
+Features = dict[str, Tensor]
+"""What a network is told of text and reference, by the names of its own arguments; the first axis is the sample."""
+
+_REMEMBERED = 64
+"""Prompts and pictures whose features stay in memory."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where weights come from.
+
+    Attributes:
+        weights: a folder in diffusers' layout, or the name of a repository.
+        revision: of the repository: a commit, a tag or a branch.
+        dtype: of the networks.
+        device: where they run.
+    """
+
+    weights: str
+    revision: str | None = None
+    dtype: torch.dtype = torch.float32
+    device: str = "cpu"
+
+    @property
+    def is_folder(self) -> bool:
+        """Whether the weights lie on this machine's disk."""
+        return Path(self.weights).is_dir()
+
+
+@dataclass(frozen=True)
+class Family:
+    """What all releases of a backbone have in common.
+
+    Attributes:
+        name: as on the command line.
+        pipelines: class names that its repositories give themselves.
+        repository: a repository that holds it, for messages.
+        licence: one line, said once.
+    """
+
+    name: str
+    pipelines: tuple[str, ...]
+    repository: str
+    licence: str
+
+
+class Foundation(ABC):
+    """A downloaded image-to-video pipeline as a backbone.
+
+    Attributes:
+        family: which one.
+    """
+
+    family: ClassVar[Family]
+
+    def __init__(self, source: Source, contract: Contract | None = None) -> None:
+        """Loads transformer, VAE and scheduler; encoders are loaded when first needed.
+
+        Args:
+            source: where from.
+            contract: of the adapter that will be put on it, or None for the plain backbone's own.
+
+        Raises:
+            InputError: if there is no such repository or folder, it holds another backbone, a part of it is missing or
+                is not safetensors.
+        """
+        self._source = source
+        self._index = _pipeline_index(self.family, source)
+        _say_licence(self.family)
+        self._vae = self._load_vae()
+        self._networks = self._load_networks()
+        self._scheduler = self._load_scheduler()
+        for module in (self._vae, *self._networks):
+            module.requires_grad_(False).eval().to(source.device)
+        self._encoders: Any = None
+        self._kept: dict[str, Features] = {}
+        self._contract = contract or self._plain_contract()
+
+    # --- what a family says of itself -------------------------------------------------------------------------------
+
+    @property
+    @abstractmethod
+    def facts(self) -> Facts:
+        """What the backbone is."""
+
+    @abstractmethod
+    def _plain_contract(self) -> Contract:
+        """The contract of the backbone without an adapter: what its pre-training suggests."""
+
+    @abstractmethod
+    def _load_vae(self) -> Any: ...
+
+    @abstractmethod
+    def _load_networks(self) -> tuple[Any, ...]: ...
+
+    @abstractmethod
+    def _load_scheduler(self) -> Any: ...
+
+    @abstractmethod
+    def _open_encoders(self) -> Any:
+        """The pipeline with its encoders, for :meth:`_read_prompt` and :meth:`_read_reference`."""
+
+    @abstractmethod
+    def _read_prompt(self, prompt: str) -> Features:
+        """Features of one prompt, b = 1."""
+
+    @abstractmethod
+    def _read_reference(self, picture: Tensor) -> Features:
+        """Features of one picture in [-1, 1], ``(3, h, w)``, b = 1; empty where the network reads none."""
+
+    @abstractmethod
+    def _normalised(self, latents: Tensor) -> Tensor:
+        """The VAE's latents at about unit variance."""
+
+    @abstractmethod
+    def _denormalised(self, latents: Tensor) -> Tensor:
+        """The inverse of :meth:`_normalised`."""
+
+    @abstractmethod
+    def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
+        """Sets a scheduler's timesteps as the family's own pipeline does."""
+
+    @abstractmethod
+    def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
+        """The network's own output for :func:`diptych.method.incontext.model_input`."""
+
+    # --- the protocol -----------------------------------------------------------------------------------------------
+
+    @property
+    def contract(self) -> Contract:
+        """What the weights, or the adapter on them, were trained for."""
+        return self._contract
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks run."""
+        return torch.device(self._source.device)
+
+    def adapt_contract(self, contract: Contract) -> None:
+        """Takes another contract: an adapter's, or the same at another size."""
+        self._contract = contract
+
+    @property
+    def transformer(self) -> Any:
+        """The network; of two experts, the one for high noise."""
+        return self._networks[0]
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """Sizes of the weight files of a folder, or the repository's commit."""
+        return identity(self._source, self._index)
+
+    def encode_text(self, prompts: Sequence[str], references: Tensor | None = None) -> Features:
+        """Features of prompts and references; the encoders stay open until :meth:`denoise` is first called."""
+        if references is None:
+            raise ValueError(f"{self.family.name} reads the reference as tokens too; hand it in")
+        rows = []
+        for prompt, picture in zip(prompts, references, strict=True):
+            row = {**self._prompt(prompt), **self._reference(picture)}
+            rows.append(row)
+        return {name: torch.cat([row[name] for row in rows]).to(self.device) for name in rows[0]}
+
+    def encode_canvas(self, pixels: Tensor) -> Tensor:
+        """A canvas as one clip to latents: the mode of the posterior, float32."""
+        with torch.no_grad():
+            coded = self._vae.encode(pixels.to(self.device, self._vae.dtype)).latent_dist.mode()
+        return self._normalised(coded.float())
+
+    def fold_mask(self, condition: Condition) -> Condition:
+        """One channel, as it is."""
+        return condition
+
+    def denoise(self, x: Tensor, sigma: Tensor, text: Features) -> Tensor:
+        """The velocity, float32."""
+        self._let_encoders_go()
+        return self._predict(x.to(self.transformer.dtype), sigma, text).float()
+
+    def solver(self, steps: int, shape: Sequence[int]) -> SchedulerSolver:
+        """The repository's own scheduler, set as its own pipeline sets it."""
+        scheduler = copy.deepcopy(self._scheduler)
+        self._set_steps(scheduler, steps, shape)
+        return SchedulerSolver(scheduler)
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Latents of one panel to pixels, float32, clamped to [-1, 1]."""
+        with torch.no_grad():
+            pixels = self._vae.decode(self._denormalised(latents.float()).to(self._vae.dtype), return_dict=False)[0]
+        return pixels.float().clamp(-1, 1)
+
+    # --- features: made once, kept ----------------------------------------------------------------------------------
+
+    def _prompt(self, prompt: str) -> Features:
+        key = hashlib.sha256(prompt.encode()).hexdigest()
+        return self._keep(f"text-{key}", lambda: self._read_prompt(prompt))
+
+    def _reference(self, picture: Tensor) -> Features:
+        pixels = to_bytes(picture)
+        key = hashlib.sha256(pixels.numpy().tobytes() + str(tuple(pixels.shape)).encode()).hexdigest()
+        return self._keep(f"picture-{key}", lambda: self._read_reference(picture))
+
+    def _keep(self, key: str, make: Any) -> Features:
+        if key not in self._kept:
+            stored = _FeatureFile(self.family.name, self.identity, self._source.dtype, key)
+            found = stored.read()
+            if found is None:
+                if self._encoders is None:
+                    self._encoders = self._open_encoders()
+                with torch.no_grad():
+                    found = {name: value.cpu() for name, value in make().items()}
+                stored.write(found)
+            if len(self._kept) >= _REMEMBERED:
+                self._kept.pop(next(iter(self._kept)))
+            self._kept[key] = found
+        return self._kept[key]
+
+    def _let_encoders_go(self) -> None:
+        if self._encoders is not None:
+            self._encoders = None
+            gc.collect()
+            if self.device.type == "cuda":
+                torch.cuda.empty_cache()
+
+    # --- loading ----------------------------------------------------------------------------------------------------
+
+    def _load(self, kind: Any, part: str) -> Any:
+        """One part of the pipeline, safetensors only."""
+        dtype = {"torch_dtype": self._source.dtype}
+        return loaded(kind, self._source, part, use_safetensors=True, **dtype)
+
+    def _opened(self, pipeline: Any, **parts: Any) -> Any:
+        """The family's pipeline with its encoders; parts that are handed in are not loaded."""
+        source = self._source
+        try:
+            opened = pipeline.from_pretrained(
+                source.weights, revision=source.revision, torch_dtype=source.dtype, use_safetensors=True, **parts
+            )
+        except (OSError, ValueError, RuntimeError, KeyError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); fetch it again.") from None
+        return opened.to(source.device)
+
+
+def loaded(kind: Any, source: Source, part: str, **options: Any) -> Any:
+    """``kind.from_pretrained`` of one part, with its failures in a sentence.
+
+    Raises:
+        InputError: if it is missing, damaged, or holds anything but safetensors.
+    """
+    try:
+        return kind.from_pretrained(source.weights, subfolder=part, revision=source.revision, **options)
+    except (OSError, ValueError, RuntimeError, KeyError) as error:
+        reason = " ".join(str(error).split())
+        hint = "fetch the repository again"
+        if source.is_folder and not (Path(source.weights) / part).is_dir():
+            reason, hint = f"there is no folder {part}", "fetch the whole repository"
+        elif source.is_folder and _has_only_pickles(Path(source.weights) / part):
+            reason, hint = "it holds no safetensors, and other weights are not read", "convert it to safetensors"
+        raise InputError(f"{source.weights} cannot be used: its {part} ({reason[:200]}); {hint}.") from None
+
+
+def _has_only_pickles(folder: Path) -> bool:
+    return not list(folder.glob("*.safetensors")) and bool([*folder.glob("*.bin"), *folder.glob("*.pt*")])
+
+
+def _pipeline_index(family: Family, source: Source) -> dict[str, Any]:
+    """The repository's table of parts.
+
+    Raises:
+        InputError: if there is none, or it is of another backbone.
+    """
+    from diffusers import DiffusionPipeline
+
+    try:
+        if source.is_folder:
+            path = Path(source.weights) / "model_index.json"
+            if not path.is_file():
+                raise InputError(
+                    f"{source.weights} is no checkpoint of {family.name}: it has no model_index.json; give a folder in "
+                    f"diffusers' layout, as {family.repository} has."
+                )
+            index = json.loads(path.read_text(encoding="utf-8"))
+        else:
+            index = DiffusionPipeline.load_config(source.weights, revision=source.revision)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{source.weights} cannot be loaded ({reason}); give a folder, or a repository such as {family.repository}."
+        ) from None
+    found = index.get("_class_name") if isinstance(index, dict) else None
+    if found not in family.pipelines:
+        raise InputError(
+            f"{source.weights} holds a {found}, not {family.name} ({' or '.join(family.pipelines)}); choose another "
+            "--backbone or other --weights."
+        )
+    return index
+
+
+def identity(source: Source, index: dict[str, Any]) -> dict[str, str]:
+    """Which weights these are, without reading all of them: a commit, or names, sizes and times of a folder's files."""
+    if source.is_folder:
+        root = Path(source.weights)
+        files = sorted(root.glob("*/*.safetensors"))
+        facts = {str(path.relative_to(root)): path.stat() for path in files}
+        return {name: f"{stat.st_size} bytes, {stat.st_mtime_ns}" for name, stat in facts.items()}
+    return {source.weights: str(index.get("_commit_hash") or source.revision or "main")}
+
+
+_SAID: set[str] = set()
+
+
+def _say_licence(family: Family) -> None:
+    if family.name not in _SAID:
+        _SAID.add(family.name)
+        print(f"diptych: {family.licence}", file=sys.stderr)
+
+
+class SchedulerSolver:
+    """A scheduler of diffusers', whose timesteps are set, as a solver."""
+
+    def __init__(self, scheduler: Any) -> None:
+        self._scheduler = scheduler
+
+    @property
+    def sigmas(self) -> Tensor:
+        """What the network is told, as a share of its 1,000 timesteps."""
+        times: Tensor = self._scheduler.timesteps
+        return times.float() / TIMESTEPS
+
+    def step(self, v: Tensor, index: int, x: Tensor) -> Tensor:
+        """From the ``index``-th sigma to the next."""
+        stepped: Tensor = self._scheduler.step(v, self._scheduler.timesteps[index], x, return_dict=False)[0]
+        return stepped
+
+
+def to_bytes(picture: Tensor) -> Tensor:
+    """A picture in [-1, 1], ``(3, h, w)``, as uint8 ``(h, w, 3)`` on the CPU: what it was before it was scaled."""
+    return ((picture.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
+
+
+def statistics(config: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and spread of a VAE's latent channels, which its configuration lists, shaped for latents."""
+    mean, spread = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (config.latents_mean, config.latents_std))
+    return mean.to(like), spread.to(like)
+
+
+class _FeatureFile:
+    """Features of one prompt or picture on disk, under a name that says what they were made of and by what."""
+
+    def __init__(self, family: str, weights: dict[str, str], dtype: torch.dtype, key: str) -> None:
+        facts = json.dumps([family, sorted(weights.items()), str(dtype), key])
+        home = os.environ.get("DIPTYCH_CACHE") or os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        name = hashlib.sha256(facts.encode()).hexdigest()
+        self._path = Path(home) / "diptych" / "features" / f"{name}.safetensors"
+
+    def read(self) -> Features | None:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(self._path) if self._path.is_file() else None
+        except (SafetensorError, OSError, ValueError):
+            return None  # torn by a full disk or an older release: made again
+
+    def write(self, features: Features) -> None:
+        from safetensors.torch import save_file
+
+        with writing_errors(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(self._path) as draft:
+                save_file({name: value.contiguous() for name, value in features.items()}, draft)
+
+
+def plain_contract(
+    backbone: str, facts: Facts, *, lead_in: int, history: int, window_frames: int, fps: float, sigma_shift: float
+) -> Contract:
+    """The contract of a backbone that nobody has adapted yet, at 480p."""
+    return Contract(
+        backbone=backbone,
+        motion="rgb",
+        layout="full",
+        empty=facts.empty,
+        mask_rule="all-frames",
+        lead_in=lead_in,
+        history=history,
+        window_frames=window_frames,
+        panel_area=480 * 832,
+        panel_multiple=16,
+        fps=(fps / 2, fps * 2),
+        sigma_shift=sigma_shift,
+        loss_region="canvas",
+        text=True,
+    )
+
+
+def resized(contract: Contract, panel_area: int | None, window_frames: int | None) -> Contract:
+    """The contract at another size: foundation backbones are not bound to the one they were adapted at.
+
+    Raises:
+        InputError: if no window of that length can be.
+    """
+    frames = window_frames or contract.window_frames
+    # A short window keeps a short lead-in and history, both on borders of latent cells.
+    third = (frames - 1) // 3 // 4 * 4
+    try:
+        return dataclasses.replace(
+            contract,
+            panel_area=panel_area or contract.panel_area,
+            window_frames=frames,
+            lead_in=min(contract.lead_in, 1 + third),
+            history=min(contract.history, max(4, third)),
+        )
+    except ValueError as error:
+        raise InputError(f"that size of canvas cannot be ({error}); a window has 1 + 4k frames, at least 9.") from None

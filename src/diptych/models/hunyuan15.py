@@ -1,0 +1,106 @@
+"""HunyuanVideo-1.5: 8.3 billion parameters, text and video in streams of their own in all 54 blocks.
+
+The nearest open relative of the paper's backbone: noise, condition and mask on the channel axis (32 + 32 + 1), clean
+latents where something is given and latent zeros where nothing is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from torch import Tensor
+
+from diptych.method.contract import Contract
+from diptych.method.diffusion import TIMESTEPS
+from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, to_bytes
+from diptych.models.protocol import Facts
+
+FACTS = Facts(
+    name="hunyuan15",
+    latent_channels=32,
+    spatial_stride=16,
+    temporal_stride=4,
+    empty="latents",
+    feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    steps=50,
+    guidance_scale=6.0,
+)
+
+
+class Hunyuan15(Foundation):
+    """HunyuanVideo-1.5 image-to-video behind the Backbone protocol."""
+
+    family = Family(
+        name="hunyuan15",
+        pipelines=("HunyuanVideo15ImageToVideoPipeline", "HunyuanVideo15ModularPipeline"),
+        repository="hunyuanvideo-community/HunyuanVideo-1.5-480p_i2v",
+        licence=(
+            "HunyuanVideo-1.5 comes under Tencent's community licence, which grants nothing in the European Union, the "
+            "United Kingdom and South Korea."
+        ),
+    )
+
+    @property
+    def facts(self) -> Facts:
+        """What the backbone is."""
+        return FACTS
+
+    def _plain_contract(self) -> Contract:
+        shift = float(self._scheduler.config.shift)
+        return plain_contract(
+            "hunyuan15", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=shift
+        )
+
+    def _load_vae(self) -> Any:
+        from diffusers import AutoencoderKLHunyuanVideo15
+
+        return self._load(AutoencoderKLHunyuanVideo15, "vae")
+
+    def _load_networks(self) -> tuple[Any, ...]:
+        from diffusers import HunyuanVideo15Transformer3DModel
+
+        return (self._load(HunyuanVideo15Transformer3DModel, "transformer"),)
+
+    def _load_scheduler(self) -> Any:
+        from diffusers import FlowMatchEulerDiscreteScheduler
+
+        return loaded(FlowMatchEulerDiscreteScheduler, self._source, "scheduler")
+
+    def _open_encoders(self) -> Any:
+        from diffusers import HunyuanVideo15ImageToVideoPipeline
+
+        return self._opened(HunyuanVideo15ImageToVideoPipeline, transformer=self.transformer, vae=self._vae)
+
+    def _read_prompt(self, prompt: str) -> Features:
+        names = (
+            "encoder_hidden_states",
+            "encoder_attention_mask",
+            "encoder_hidden_states_2",
+            "encoder_attention_mask_2",
+        )
+        read = self._encoders.encode_prompt(prompt=prompt, device=self.device, dtype=self.transformer.dtype)
+        return dict(zip(names, read, strict=True))
+
+    def _read_reference(self, picture: Tensor) -> Features:
+        shown = Image.fromarray(to_bytes(picture).numpy())
+        tokens = self._encoders.encode_image(shown, batch_size=1, device=self.device, dtype=self.transformer.dtype)
+        return {"image_embeds": tokens}
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        return latents * self._vae.config.scaling_factor
+
+    def _denormalised(self, latents: Tensor) -> Tensor:
+        return latents / self._vae.config.scaling_factor
+
+    def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
+        # Sigmas are handed in: left to itself, the scheduler would shift its last one twice.
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, steps + 1)[:-1], device="cpu")
+
+    def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
+        predicted: Tensor = self.transformer(
+            hidden_states=x, timestep=(sigma * TIMESTEPS).to(x), return_dict=False, **features
+        )[0]
+        return predicted

@@ -1,0 +1,72 @@
+"""Backbones by name: the mini from its files, foundation backbones from a folder or a repository."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+import torch
+
+from diptych.models.protocol import Backbone
+from diptych.models.store import load_mini, model_folder
+from diptych.types import InputError
+
+FOUNDATIONS = {
+    "hunyuan15": ("diptych.models.hunyuan15", "Hunyuan15"),
+    "wan": ("diptych.models.wan", "Wan"),
+    "motif": ("diptych.models.motif", "Motif"),
+}
+"""Module and class of every foundation backbone; nothing of them is imported before one is asked for."""
+
+
+def load_backbone(
+    name: str = "mini",
+    weights: str | None = None,
+    *,
+    revision: str | None = None,
+    panel_area: int | None = None,
+    window_frames: int | None = None,
+) -> Backbone:
+    """Loads a backbone where this machine runs it best: on a GPU in bfloat16, else on the CPU in float32.
+
+    Args:
+        name: ``mini``, or a foundation backbone.
+        weights: folder or repository; of the mini a folder, or ``mini`` for the bundled one. None takes the bundled
+            mini, or the repository that the backbone's makers publish.
+        revision: of a repository.
+        panel_area: pixels of one panel, where a foundation backbone is to run at another size than its contract's.
+        window_frames: canvas frames of a window, 1 + 4k, likewise.
+
+    Raises:
+        InputError: if there is no such backbone or there are no such weights, the libraries that it needs are missing,
+            or the mini is asked for another size than it was trained for.
+    """
+    if name == "mini":
+        if panel_area is not None or window_frames is not None or revision is not None:
+            raise InputError(
+                "the mini has one size and comes without revisions; leave --panel-area, --window and --revision out."
+            )
+        return load_mini(model_folder(weights or "mini"))
+    if name not in FOUNDATIONS:
+        raise InputError(f"there is no backbone {name!r}; there are mini, {', '.join(FOUNDATIONS)}.")
+    try:
+        importlib.import_module("transformers")
+    except ImportError:
+        raise InputError(
+            f"the backbone {name} needs transformers, which is not installed; run pip install 'diptych[foundation]'."
+        ) from None
+    from diptych.models.foundation import Source, resized
+
+    module, kind = FOUNDATIONS[name]
+    family: Any = getattr(importlib.import_module(module), kind)
+    on_gpu = torch.cuda.is_available()
+    source = Source(
+        weights=weights or family.family.repository,
+        revision=revision,
+        dtype=torch.bfloat16 if on_gpu else torch.float32,
+        device="cuda" if on_gpu else "cpu",
+    )
+    backbone = family(source)
+    backbone.adapt_contract(resized(backbone.contract, panel_area, window_frames))
+    found: Backbone = backbone
+    return found

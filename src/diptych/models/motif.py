@@ -1,0 +1,114 @@
+"""Motif-Video: two billion parameters, text and video in streams of their own in the first blocks; for small cards.
+
+Noise, condition and mask on the channel axis (16 + 16 + 1) with Wan's VAE; nothing given is latent zeros. One encoder
+reads the text and, in its vision tower, the reference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from diptych.method.contract import Contract
+from diptych.method.diffusion import TIMESTEPS
+from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, statistics
+from diptych.models.protocol import Facts
+
+FACTS = Facts(
+    name="motif",
+    latent_channels=16,
+    spatial_stride=8,
+    temporal_stride=4,
+    empty="latents",
+    feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    steps=50,
+    guidance_scale=8.0,
+)
+
+
+class Motif(Foundation):
+    """Motif-Video image-to-video behind the Backbone protocol."""
+
+    family = Family(
+        name="motif",
+        pipelines=("MotifVideoImage2VideoPipeline", "MotifVideoPipeline"),
+        repository="Motif-Technologies/Motif-Video-2B",
+        licence="Motif-Video comes under the licence that its repository names; read it before you publish.",
+    )
+
+    @property
+    def facts(self) -> Facts:
+        """What the backbone is."""
+        return FACTS
+
+    def _plain_contract(self) -> Contract:
+        config = self._scheduler.config
+        shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
+        return plain_contract("motif", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=shift)
+
+    def _load_vae(self) -> Any:
+        from diffusers import AutoencoderKLWan
+
+        return self._load(AutoencoderKLWan, "vae")
+
+    def _load_networks(self) -> tuple[Any, ...]:
+        from diffusers import MotifVideoTransformer3DModel
+
+        return (self._load(MotifVideoTransformer3DModel, "transformer"),)
+
+    def _load_scheduler(self) -> Any:
+        import diffusers
+
+        return loaded(getattr(diffusers, self._index["scheduler"][1]), self._source, "scheduler")
+
+    def _open_encoders(self) -> Any:
+        from diffusers import MotifVideoImage2VideoPipeline
+
+        return self._opened(MotifVideoImage2VideoPipeline, transformer=self.transformer, vae=self._vae)
+
+    def _read_prompt(self, prompt: str) -> Features:
+        read = self._encoders.encode_prompt(prompt, device=self.device, dtype=self.transformer.dtype)
+        return {"encoder_hidden_states": read[0], "encoder_attention_mask": read[2]}
+
+    def _read_reference(self, picture: Tensor) -> Features:
+        encoders = self._encoders
+        tokens = encoders._get_image_embeds(
+            image_encoder=encoders.text_encoder.vision_tower,
+            feature_extractor=encoders.feature_extractor,
+            image=((picture + 1) / 2).clamp(0, 1)[None],
+            device=self.device,
+        )
+        return {"image_embeds": tokens.to(self.transformer.dtype)}
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        mean, spread = statistics(self._vae.config, latents)
+        return (latents - mean) / spread
+
+    def _denormalised(self, latents: Tensor) -> Tensor:
+        mean, spread = statistics(self._vae.config, latents)
+        return latents * spread + mean
+
+    def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
+        # The shift grows with the number of tokens, as in the family's own pipeline.
+        from diffusers.pipelines.motif_video.pipeline_motif_video_image2video import calculate_shift
+
+        config, network = scheduler.config, self.transformer.config
+        t, h, w = shape[-3:]
+        tokens = (t // network.patch_size_t) * (h // network.patch_size) * (w // network.patch_size)
+        shift = calculate_shift(
+            tokens,
+            config.get("base_image_seq_len", 256),
+            config.get("max_image_seq_len", 4096),
+            config.get("base_shift", 0.5),
+            config.get("max_shift", 1.15),
+        )
+        scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=shift, device="cpu")
+
+    def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
+        predicted: Tensor = self.transformer(
+            hidden_states=x, timestep=sigma * TIMESTEPS, return_dict=False, **features
+        )[0]
+        return predicted

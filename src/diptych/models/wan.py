@@ -1,0 +1,125 @@
+"""Wan image-to-video: 2.1 with image tokens, 2.2 with two experts that share the noise levels between them.
+
+Text comes in by cross-attention; the channels are noise 16, mask 4, condition 16. The mask's four channels are the four
+frames of a latent cell. Nothing is marked by latent zeros here: what is empty is grey and goes through the VAE.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from diptych.method.contract import Contract
+from diptych.method.diffusion import TIMESTEPS
+from diptych.method.incontext import Condition
+from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, statistics, to_bytes
+from diptych.models.protocol import Facts
+
+FACTS = Facts(
+    name="wan",
+    latent_channels=16,
+    spatial_stride=8,
+    temporal_stride=4,
+    empty="pixels",
+    feed_forward=r"blocks\.\d+\.ffn\.net\.(0\.proj|2)",
+    steps=40,
+    guidance_scale=5.0,
+)
+
+_LONGEST_PROMPT = 512
+
+
+class Wan(Foundation):
+    """Wan 2.1 I2V or 2.2 I2V-A14B behind the Backbone protocol; the repository says which."""
+
+    family = Family(
+        name="wan",
+        pipelines=("WanImageToVideoPipeline",),
+        repository="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
+        licence="Wan comes under the Apache licence, version 2.0.",
+    )
+
+    @property
+    def facts(self) -> Facts:
+        """What the backbone is."""
+        return FACTS
+
+    @property
+    def boundary(self) -> float | None:
+        """The sigma from which on, upwards, the expert for high noise is asked; None where there is one network."""
+        ratio = self._index.get("boundary_ratio")
+        return None if ratio is None else float(ratio)
+
+    def _plain_contract(self) -> Contract:
+        release = "wan2.1" if self.boundary is None else "wan2.2"
+        config = self._scheduler.config
+        shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
+        return plain_contract(release, FACTS, lead_in=17, history=12, window_frames=81, fps=16.0, sigma_shift=shift)
+
+    def _load_vae(self) -> Any:
+        from diffusers import AutoencoderKLWan
+
+        return self._load(AutoencoderKLWan, "vae")
+
+    def _load_networks(self) -> tuple[Any, ...]:
+        from diffusers import WanTransformer3DModel
+
+        parts = ("transformer", "transformer_2") if self.boundary is not None else ("transformer",)
+        return tuple(self._load(WanTransformer3DModel, part) for part in parts)
+
+    def _load_scheduler(self) -> Any:
+        import diffusers
+
+        # Releases differ in their solver, so the repository names it.
+        return loaded(getattr(diffusers, self._index["scheduler"][1]), self._source, "scheduler")
+
+    def _open_encoders(self) -> Any:
+        from diffusers import WanImageToVideoPipeline
+
+        return self._opened(WanImageToVideoPipeline, transformer=None, transformer_2=None, vae=None)
+
+    def _read_prompt(self, prompt: str) -> Features:
+        read = self._encoders.encode_prompt(
+            prompt, do_classifier_free_guidance=False, max_sequence_length=_LONGEST_PROMPT, device=self.device
+        )[0]
+        return {"encoder_hidden_states": read.to(self.transformer.dtype)}
+
+    def _read_reference(self, picture: Tensor) -> Features:
+        if self.transformer.config.image_dim is None:
+            return {}
+        shown = Image.fromarray(to_bytes(picture).numpy())
+        tokens = self._encoders.encode_image(shown, self.device)
+        return {"encoder_hidden_states_image": tokens.to(self.transformer.dtype)}
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        mean, spread = statistics(self._vae.config, latents)
+        return (latents - mean) / spread
+
+    def _denormalised(self, latents: Tensor) -> Tensor:
+        mean, spread = statistics(self._vae.config, latents)
+        return latents * spread + mean
+
+    def fold_mask(self, condition: Condition) -> Condition:
+        """Four channels, one for each frame of a latent cell; borders lie between cells, so all four agree."""
+        return replace(condition, mask=condition.mask.expand(-1, FACTS.temporal_stride, -1, -1, -1))
+
+    def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
+        scheduler.set_timesteps(steps, device="cpu")
+
+    def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
+        noisy, known, mask = x.split([FACTS.latent_channels, FACTS.latent_channels, FACTS.temporal_stride], dim=1)
+        # The schedule is whole timesteps, so half a one below the boundary is below it.
+        is_high = self.boundary is None or bool((sigma * TIMESTEPS >= self.boundary * TIMESTEPS - 1e-3).all())
+        network = self._networks[0 if is_high else 1]
+        predicted: Tensor = network(
+            hidden_states=torch.cat([noisy, mask, known], dim=1),
+            timestep=sigma * TIMESTEPS,
+            return_dict=False,
+            **features,
+        )[0]
+        return predicted
