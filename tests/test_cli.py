@@ -87,8 +87,8 @@ MOST = [
         ),
     ),
     (
-        "animate cup.png dance.mp4 -o out.mp4 --backbone wan --weights some/where --revision v2 --panel-area 4096 "
-        "--window 17",
+        "animate cup.png dance.mp4 -o out.mp4 --backbone wan --weights some/where --revision v2 --adapter mine "
+        "--lora fast.safetensors --lora style=0.5 --panel-area 4096 --window 17",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -97,6 +97,8 @@ MOST = [
             backbone="wan",
             weights="some/where",
             revision="v2",
+            adapter=Path("mine"),
+            loras=((Path("fast.safetensors"), 1.0), (Path("style"), 0.5)),
             panel_area=4096,
             window=17,
         ),
@@ -210,6 +212,7 @@ def test_times_rates_and_colours_are_read_exactly(asked: Asked, words: list[str]
         ("animate --jobs j -o c --preview p.mp4", "--preview is for one result"),
         ("animate a b -o c --backbone wan --model m", "--model is for the mini"),
         ("animate a b -o c --backbone wam", "did you mean wan?"),
+        ("animate a b -o c --lora style=much", "'style=much' is not PATH or PATH=NUMBER"),
         ("animate a b -o c --start 5 --end 4", "--end 4 is not after --start 5"),
         ("animate a b -o c --start -1", "'-1' is not a time"),
         ("animate a b -o c --fps 0", "'0' is not a frame rate"),

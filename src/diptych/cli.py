@@ -135,6 +135,10 @@ def _add_animate(commands: _Commands) -> None:
         "--weights", metavar="FOLDER|REPO", help="where a foundation model lies (default: its makers' repository)"
     )
     animate.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
+    animate.add_argument("--adapter", metavar="PATH", type=Path, help="adapter trained with Diptych for the backbone")
+    animate.add_argument(
+        "--lora", metavar="PATH[=X]", type=_lora, action="append", default=[], help="another LoRA, counted X times"
+    )
     animate.add_argument(
         "--panel-area", metavar="N", type=_count_from(16), help="pixels of a foundation model's panel (default 480p)"
     )
@@ -178,6 +182,8 @@ def _animate(args: argparse.Namespace) -> int | None:
         backbone=args.backbone,
         weights=args.weights,
         revision=args.revision,
+        adapter=args.adapter,
+        loras=tuple(args.lora),
         panel_area=args.panel_area,
         window=args.window,
         threads=args.threads,
@@ -496,6 +502,16 @@ def _colour(text: str) -> tuple[int, int, int]:
         raise argparse.ArgumentTypeError(f"{text!r} is not a colour, as #20c040, white, black, grey or green")
     red, green, blue = bytes.fromhex(match[1])
     return red, green, blue
+
+
+def _lora(text: str) -> tuple[Path, float]:
+    path, equals, scale = text.rpartition("=")
+    if not equals:
+        return Path(text), 1.0
+    try:
+        return Path(path), _number(scale)
+    except argparse.ArgumentTypeError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not PATH or PATH=NUMBER") from None
 
 
 def _setting(text: str) -> tuple[str, str]:

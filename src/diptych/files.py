@@ -67,7 +67,7 @@ def appearing(folder: Path) -> Iterator[Path]:
     draft.mkdir()
     try:
         yield draft
-        for file in draft.iterdir():
+        for file in (path for path in draft.rglob("*") if path.is_file()):
             with file.open("rb") as written:
                 os.fsync(written.fileno())
         draft.rename(folder)

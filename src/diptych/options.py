@@ -44,6 +44,8 @@ class AnimateOptions:
         backbone: what kind of model it is.
         weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
         revision: of a repository: a commit, a tag or a branch.
+        adapter: file or folder of an adapter on a foundation backbone.
+        loras: files of further LoRA and how much each counts.
         panel_area: pixels of a panel, for foundation backbones, >= 16.
         window: canvas frames of a window, for foundation backbones, 1 + 4k.
         threads: CPU threads, >= 1.
@@ -71,6 +73,8 @@ class AnimateOptions:
     backbone: BackboneName = "mini"
     weights: str | None = None
     revision: str | None = None
+    adapter: Path | None = None
+    loras: tuple[tuple[Path, float], ...] = ()
     panel_area: int | None = None
     window: int | None = None
     threads: int | None = None

@@ -23,10 +23,11 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from diptych.files import replacing, writing_errors
-from diptych.method.contract import Contract
+from diptych.files import replacing, sha256, writing_errors
+from diptych.method.contract import CONTRACT_VERSION, Contract, mismatches
 from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
+from diptych.models.adapters import ADAPTER, adapter_files, load_adapter, read_contract, weigh_adapters
 from diptych.models.protocol import Facts
 from diptych.types import InputError
 
@@ -106,6 +107,8 @@ class Foundation(ABC):
             module.requires_grad_(False).eval().to(source.device)
         self._encoders: Any = None
         self._kept: dict[str, Features] = {}
+        self._scales: dict[str, float] = {}
+        self._on_top: dict[str, str] = {}
         self._contract = contract or self._plain_contract()
 
     # --- what a family says of itself -------------------------------------------------------------------------------
@@ -168,9 +171,52 @@ class Foundation(ABC):
         """Where the networks run."""
         return torch.device(self._source.device)
 
-    def adapt_contract(self, contract: Contract) -> None:
-        """Takes another contract: an adapter's, or the same at another size."""
-        self._contract = contract
+    def resize(self, panel_area: int | None, window_frames: int | None) -> None:
+        """Takes canvases of another size.
+
+        Raises:
+            InputError: if no window of that length can be.
+        """
+        self._contract = resized(self._contract, panel_area, window_frames)
+
+    def adapt(self, path: Path) -> None:
+        """Puts an adapter on, and takes over its contract.
+
+        Raises:
+            InputError: if it cannot be read, or was trained for another backbone or another kind of canvas.
+        """
+        agreed = read_contract(path)
+        served = dataclasses.replace(
+            agreed,
+            backbone=self._plain_contract().backbone,
+            layout="full",
+            empty=self.facts.empty,
+            mask_rule="all-frames",
+            panel_multiple=16,
+            version=CONTRACT_VERSION,
+        )
+        wrong = mismatches(agreed, served)
+        if wrong:
+            raise InputError(
+                f"{path} cannot serve here ({'; '.join(wrong)}); choose the backbone that it was trained on."
+            )
+        self._stack(path, ADAPTER, 1.0)
+        self._contract = agreed
+
+    def stack(self, path: Path, scale: float = 1.0) -> None:
+        """Puts somebody's LoRA beside what is there: a style, or fewer steps.
+
+        Raises:
+            InputError: if it cannot be read or is not for this backbone.
+        """
+        self._stack(path, f"lora_{len(self._scales)}", scale)
+
+    def _stack(self, path: Path, name: str, scale: float) -> None:
+        load_adapter(self._networks, path, name)
+        self._scales[name] = scale
+        for file in adapter_files(path):
+            self._on_top[str(file)] = f"{sha256(file)} x {scale:g}"
+        weigh_adapters(self._networks, self._scales)
 
     @property
     def transformer(self) -> Any:
@@ -179,8 +225,8 @@ class Foundation(ABC):
 
     @property
     def identity(self) -> dict[str, str]:
-        """Sizes of the weight files of a folder, or the repository's commit."""
-        return identity(self._source, self._index)
+        """Sizes of the weight files of a folder, or the repository's commit; hashes and scales of what lies on top."""
+        return {**identity(self._source, self._index), **self._on_top}
 
     def encode_text(self, prompts: Sequence[str], references: Tensor | None = None) -> Features:
         """Features of prompts and references; the encoders stay open until :meth:`denoise` is first called."""
@@ -232,7 +278,8 @@ class Foundation(ABC):
 
     def _keep(self, key: str, make: Any) -> Features:
         if key not in self._kept:
-            stored = _FeatureFile(self.family.name, self.identity, self._source.dtype, key)
+            weights = identity(self._source, self._index)
+            stored = _FeatureFile(self.family.name, weights, self._source.dtype, key)
             found = stored.read()
             if found is None:
                 if self._encoders is None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -24,6 +26,8 @@ def load_backbone(
     weights: str | None = None,
     *,
     revision: str | None = None,
+    adapter: str | None = None,
+    loras: Sequence[tuple[str, float]] = (),
     panel_area: int | None = None,
     window_frames: int | None = None,
 ) -> Backbone:
@@ -34,6 +38,8 @@ def load_backbone(
         weights: folder or repository; of the mini a folder, or ``mini`` for the bundled one. None takes the bundled
             mini, or the repository that the backbone's makers publish.
         revision: of a repository.
+        adapter: file or folder of an adapter that was trained with Diptych; its contract holds.
+        loras: files of further LoRA and how much each counts.
         panel_area: pixels of one panel, where a foundation backbone is to run at another size than its contract's.
         window_frames: canvas frames of a window, 1 + 4k, likewise.
 
@@ -42,9 +48,10 @@ def load_backbone(
             or the mini is asked for another size than it was trained for.
     """
     if name == "mini":
-        if panel_area is not None or window_frames is not None or revision is not None:
+        if any(asked not in (None, ()) for asked in (panel_area, window_frames, revision, adapter, tuple(loras))):
             raise InputError(
-                "the mini has one size and comes without revisions; leave --panel-area, --window and --revision out."
+                "the mini has one size and takes no adapters; leave --panel-area, --window, --revision, --adapter and "
+                "--lora out."
             )
         return load_mini(model_folder(weights or "mini"))
     if name not in FOUNDATIONS:
@@ -55,7 +62,7 @@ def load_backbone(
         raise InputError(
             f"the backbone {name} needs transformers, which is not installed; run pip install 'diptych[foundation]'."
         ) from None
-    from diptych.models.foundation import Source, resized
+    from diptych.models.foundation import Source
 
     module, kind = FOUNDATIONS[name]
     family: Any = getattr(importlib.import_module(module), kind)
@@ -67,6 +74,10 @@ def load_backbone(
         device="cuda" if on_gpu else "cpu",
     )
     backbone = family(source)
-    backbone.adapt_contract(resized(backbone.contract, panel_area, window_frames))
+    if adapter is not None:
+        backbone.adapt(Path(adapter))
+    for file, scale in loras:
+        backbone.stack(Path(file), scale)
+    backbone.resize(panel_area, window_frames)
     found: Backbone = backbone
     return found

@@ -10,7 +10,7 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -72,6 +72,8 @@ def open_session(
     *,
     backbone: str = "mini",
     revision: str | None = None,
+    adapter: str | None = None,
+    loras: Sequence[tuple[str, float]] = (),
     panel_area: int | None = None,
     window: int | None = None,
 ) -> Session:
@@ -83,6 +85,8 @@ def open_session(
         guidance_scale: or the model's own.
         backbone: ``mini``, ``hunyuan15``, ``wan`` or ``motif``.
         revision: of a repository.
+        adapter: file or folder of an adapter on a foundation backbone.
+        loras: files of further LoRA and how much each counts.
         panel_area: pixels of a panel, for foundation backbones.
         window: canvas frames of a window, for foundation backbones.
 
@@ -90,7 +94,15 @@ def open_session(
         InputError: if there is no such model, or its files cannot be used.
     """
     weights = None if model == "mini" else model
-    loaded = load_backbone(backbone, weights, revision=revision, panel_area=panel_area, window_frames=window)
+    loaded = load_backbone(
+        backbone,
+        weights,
+        revision=revision,
+        adapter=adapter,
+        loras=loras,
+        panel_area=panel_area,
+        window_frames=window,
+    )
     facts = loaded.facts
     settings = SamplerSettings(
         steps=facts.steps if steps is None else steps,
@@ -107,6 +119,8 @@ def session_for(options: AnimateOptions) -> Session:
         options.guidance_scale,
         backbone=options.backbone,
         revision=options.revision,
+        adapter=None if options.adapter is None else str(options.adapter),
+        loras=[(str(path), scale) for path, scale in options.loras],
         panel_area=options.panel_area,
         window=options.window,
     )
