@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
+from diptych.models.attention import MaskFreeAttention, without_padding
 from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, to_bytes
 from diptych.models.protocol import Facts
 
@@ -53,6 +54,18 @@ class Hunyuan15(Foundation):
         return plain_contract(
             "hunyuan15", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=shift
         )
+
+    def _attend(self, *, mask_free: bool) -> None:
+        """Chooses how the blocks attend: without a mask, or in diffusers' own way where samples are padded apart."""
+        if mask_free == isinstance(self.transformer.transformer_blocks[0].attn.processor, MaskFreeAttention):
+            return
+        from diffusers.models.transformers.transformer_hunyuan_video15 import HunyuanVideo15AttnProcessor2_0
+
+        for block in self.transformer.transformer_blocks:
+            old = block.attn.processor
+            new: Any = MaskFreeAttention() if mask_free else HunyuanVideo15AttnProcessor2_0()
+            new._attention_backend, new._parallel_config = old._attention_backend, old._parallel_config
+            block.attn.set_processor(new)
 
     def _load_vae(self) -> Any:
         from diffusers import AutoencoderKLHunyuanVideo15
@@ -100,6 +113,9 @@ class Hunyuan15(Foundation):
         scheduler.set_timesteps(sigmas=np.linspace(1.0, 0.0, steps + 1)[:-1], device="cpu")
 
     def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
+        trimmed = without_padding(features)
+        self._attend(mask_free=trimmed is not None)
+        features = trimmed or features
         predicted: Tensor = self.transformer(
             hidden_states=x, timestep=(sigma * TIMESTEPS).to(x), return_dict=False, **features
         )[0]
