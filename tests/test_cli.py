@@ -88,7 +88,8 @@ MOST = [
     ),
     (
         "animate cup.png dance.mp4 -o out.mp4 --backbone wan --weights some/where --revision v2 --adapter mine "
-        "--lora fast.safetensors --lora style=0.5 --panel-area 4096 --window 17",
+        "--lora fast.safetensors --lora style=0.5 --panel-area 4096 --window 17 "
+        "--step-cache taylor --offload leaf --storage fp8 --vae-tiling --compile --attention flash",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -101,6 +102,12 @@ MOST = [
             loras=((Path("fast.safetensors"), 1.0), (Path("style"), 0.5)),
             panel_area=4096,
             window=17,
+            step_cache="taylor",
+            offload="leaf",
+            storage="fp8",
+            vae_tiling=True,
+            compile=True,
+            attention="flash",
         ),
     ),
     (

@@ -145,6 +145,14 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument(
         "--window", metavar="N", type=_count_from(9), help="frames of a foundation model's window, 1 + 4k"
     )
+    animate.add_argument(
+        "--step-cache", choices=("first-block", "taylor"), help="skip or extrapolate steps of a foundation model"
+    )
+    animate.add_argument("--offload", choices=("block", "leaf"), help="keep its weights in main memory until used")
+    animate.add_argument("--storage", choices=("fp8", "int8"), help="keep its weights in 8 bits")
+    animate.add_argument("--vae-tiling", action="store_true", help="decode and encode in tiles")
+    animate.add_argument("--compile", action="store_true", help="compile its blocks")
+    animate.add_argument("--attention", metavar="NAME", help="one of diffusers' attention back-ends")
     animate.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
     animate.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     animate.add_argument("--quiet", action="store_true", help="show no progress")
@@ -186,6 +194,12 @@ def _animate(args: argparse.Namespace) -> int | None:
         loras=tuple(args.lora),
         panel_area=args.panel_area,
         window=args.window,
+        step_cache=args.step_cache,
+        offload=args.offload,
+        storage=args.storage,
+        vae_tiling=args.vae_tiling,
+        compile=args.compile,
+        attention=args.attention,
         threads=args.threads,
         dry_run=args.dry_run,
         quiet=args.quiet,

@@ -48,6 +48,12 @@ class AnimateOptions:
         loras: files of further LoRA and how much each counts.
         panel_area: pixels of a panel, for foundation backbones, >= 16.
         window: canvas frames of a window, for foundation backbones, 1 + 4k.
+        step_cache: how steps of a foundation backbone are skipped or extrapolated.
+        offload: in what portions its weights wait in main memory.
+        storage: in which 8 bits its weights are kept.
+        vae_tiling: whether its VAE works on tiles.
+        compile: whether its blocks are compiled.
+        attention: which of diffusers' attention back-ends it uses.
         threads: CPU threads, >= 1.
         dry_run: say what would be done, and stop.
         quiet: no progress on the terminal.
@@ -77,6 +83,12 @@ class AnimateOptions:
     loras: tuple[tuple[Path, float], ...] = ()
     panel_area: int | None = None
     window: int | None = None
+    step_cache: Literal["first-block", "taylor"] | None = None
+    offload: Literal["block", "leaf"] | None = None
+    storage: Literal["fp8", "int8"] | None = None
+    vae_tiling: bool = False
+    compile: bool = False
+    attention: str | None = None
     threads: int | None = None
     dry_run: bool = False
     quiet: bool = False

@@ -29,6 +29,7 @@ from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
 from diptych.models.adapters import ADAPTER, adapter_files, load_adapter, read_contract, weigh_adapters
 from diptych.models.protocol import Facts
+from diptych.models.savings import Savings, save
 from diptych.types import InputError
 
 Features = dict[str, Tensor]
@@ -85,6 +86,10 @@ class Foundation(ABC):
     """
 
     family: ClassVar[Family]
+    _extrapolated: ClassVar[tuple[str, ...]]
+    """Layers that a step cache may extrapolate, as regular expressions."""
+    _skips_by_first_block: ClassVar[bool] = True
+    """Whether all blocks hand on tensors of one shape, as ``first-block`` needs."""
 
     def __init__(self, source: Source, contract: Contract | None = None) -> None:
         """Loads transformer, VAE and scheduler; encoders are loaded when first needed.
@@ -104,11 +109,13 @@ class Foundation(ABC):
         self._networks = self._load_networks()
         self._scheduler = self._load_scheduler()
         for module in (self._vae, *self._networks):
-            module.requires_grad_(False).eval().to(source.device)
+            module.requires_grad_(False).eval()
+        self._to_place: list[Any] = [self._vae, *self._networks]
         self._encoders: Any = None
         self._kept: dict[str, Features] = {}
         self._scales: dict[str, float] = {}
         self._on_top: dict[str, str] = {}
+        self._asked_for = ""
         self._contract = contract or self._plain_contract()
 
     # --- what a family says of itself -------------------------------------------------------------------------------
@@ -211,6 +218,23 @@ class Foundation(ABC):
         """
         self._stack(path, f"lora_{len(self._scales)}", scale)
 
+    def save(self, savings: Savings) -> None:
+        """Applies savings of memory or time; adapters must lie on it already.
+
+        Raises:
+            InputError: if a library or a back-end is missing, or the backbone cannot do it.
+        """
+        if savings.step_cache == "first-block" and not self._skips_by_first_block:
+            raise InputError(f"{self.family.name} cannot be cached by its first block; use --step-cache taylor.")
+        if savings.offload is not None:
+            self._to_place = [self._vae]  # networks come to the device in portions, never whole
+        save(savings, self._networks, self._vae, self.device, self._extrapolated)
+
+    def _settle(self) -> None:
+        """Moves what runs to its device, when it first runs: by then it is known what stays in main memory."""
+        while self._to_place:
+            self._to_place.pop().to(self.device)
+
     def _stack(self, path: Path, name: str, scale: float) -> None:
         load_adapter(self._networks, path, name)
         self._scales[name] = scale
@@ -240,6 +264,7 @@ class Foundation(ABC):
 
     def encode_canvas(self, pixels: Tensor) -> Tensor:
         """A canvas as one clip to latents: the mode of the posterior, float32."""
+        self._settle()
         with torch.no_grad():
             coded = self._vae.encode(pixels.to(self.device, self._vae.dtype)).latent_dist.mode()
         return self._normalised(coded.float())
@@ -250,11 +275,16 @@ class Foundation(ABC):
 
     def denoise(self, x: Tensor, sigma: Tensor, text: Features) -> Tensor:
         """The velocity, float32."""
+        self._settle()
         self._let_encoders_go()
+        self._asked_for = f"{id(text):x}"
         return self._predict(x.to(self.transformer.dtype), sigma, text).float()
 
     def solver(self, steps: int, shape: Sequence[int]) -> SchedulerSolver:
-        """The repository's own scheduler, set as its own pipeline sets it."""
+        """The repository's own scheduler, set as its own pipeline sets it; step caches begin anew with it."""
+        for network in self._networks:
+            if network.is_cache_enabled:
+                network._reset_stateful_cache()
         scheduler = copy.deepcopy(self._scheduler)
         self._set_steps(scheduler, steps, shape)
         return SchedulerSolver(scheduler)
@@ -264,6 +294,12 @@ class Foundation(ABC):
         with torch.no_grad():
             pixels = self._vae.decode(self._denormalised(latents.float()).to(self._vae.dtype), return_dict=False)[0]
         return pixels.float().clamp(-1, 1)
+
+    def _ask(self, network: Any, **inputs: Any) -> Tensor:
+        """A network's answer. Step caches keep prompted and unprompted predictions apart by the features' name."""
+        with network.cache_context(self._asked_for):
+            answer: Tensor = network(return_dict=False, **inputs)[0]
+        return answer
 
     # --- features: made once, kept ----------------------------------------------------------------------------------
 

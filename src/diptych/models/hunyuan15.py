@@ -44,6 +44,8 @@ class Hunyuan15(Foundation):
         ),
     )
 
+    _extrapolated = (r"transformer_blocks\.\d+\.(attn|ff|ff_context)",)
+
     @property
     def facts(self) -> Facts:
         """What the backbone is."""
@@ -116,7 +118,4 @@ class Hunyuan15(Foundation):
         trimmed = without_padding(features)
         self._attend(mask_free=trimmed is not None)
         features = trimmed or features
-        predicted: Tensor = self.transformer(
-            hidden_states=x, timestep=(sigma * TIMESTEPS).to(x), return_dict=False, **features
-        )[0]
-        return predicted
+        return self._ask(self.transformer, hidden_states=x, timestep=(sigma * TIMESTEPS).to(x), **features)

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from diptych.models.protocol import Backbone
+from diptych.models.savings import Savings
 from diptych.models.store import load_mini, model_folder
 from diptych.types import InputError
 
@@ -30,6 +31,7 @@ def load_backbone(
     loras: Sequence[tuple[str, float]] = (),
     panel_area: int | None = None,
     window_frames: int | None = None,
+    savings: Savings | None = None,
 ) -> Backbone:
     """Loads a backbone where this machine runs it best: on a GPU in bfloat16, else on the CPU in float32.
 
@@ -42,6 +44,7 @@ def load_backbone(
         loras: files of further LoRA and how much each counts.
         panel_area: pixels of one panel, where a foundation backbone is to run at another size than its contract's.
         window_frames: canvas frames of a window, 1 + 4k, likewise.
+        savings: of memory and time, for foundation backbones.
 
     Raises:
         InputError: if there is no such backbone or there are no such weights, the libraries that it needs are missing,
@@ -53,6 +56,8 @@ def load_backbone(
                 "the mini has one size and takes no adapters; leave --panel-area, --window, --revision, --adapter and "
                 "--lora out."
             )
+        if savings not in (None, Savings()):
+            raise InputError("the mini is small enough as it is; leave what saves memory or time out.")
         return load_mini(model_folder(weights or "mini"))
     if name not in FOUNDATIONS:
         raise InputError(f"there is no backbone {name!r}; there are mini, {', '.join(FOUNDATIONS)}.")
@@ -79,5 +84,7 @@ def load_backbone(
     for file, scale in loras:
         backbone.stack(Path(file), scale)
     backbone.resize(panel_area, window_frames)
+    if savings is not None:
+        backbone.save(savings)
     found: Backbone = backbone
     return found

@@ -39,6 +39,10 @@ class Motif(Foundation):
         licence="Motif-Video comes under the licence that its repository names; read it before you publish.",
     )
 
+    # Its decoder blocks begin from the first block's input again, which diffusers' cache does not follow.
+    _skips_by_first_block = False
+    _extrapolated = (r"transformer_blocks\.\d+\.(attn|ff|ff_context)", r"single_transformer_blocks\.\d+\.attn")
+
     @property
     def facts(self) -> Facts:
         """What the backbone is."""
@@ -108,7 +112,4 @@ class Motif(Foundation):
         scheduler.set_timesteps(sigmas=np.linspace(1.0, 1 / steps, steps), mu=shift, device="cpu")
 
     def _predict(self, x: Tensor, sigma: Tensor, features: Features) -> Tensor:
-        predicted: Tensor = self.transformer(
-            hidden_states=x, timestep=sigma * TIMESTEPS, return_dict=False, **features
-        )[0]
-        return predicted
+        return self._ask(self.transformer, hidden_states=x, timestep=sigma * TIMESTEPS, **features)

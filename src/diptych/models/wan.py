@@ -44,6 +44,8 @@ class Wan(Foundation):
         licence="Wan comes under the Apache licence, version 2.0.",
     )
 
+    _extrapolated = (r"blocks\.\d+\.(attn1|attn2|ffn)",)
+
     @property
     def facts(self) -> Facts:
         """What the backbone is."""
@@ -116,10 +118,6 @@ class Wan(Foundation):
         # The schedule is whole timesteps, so half a one below the boundary is below it.
         is_high = self.boundary is None or bool((sigma * TIMESTEPS >= self.boundary * TIMESTEPS - 1e-3).all())
         network = self._networks[0 if is_high else 1]
-        predicted: Tensor = network(
-            hidden_states=torch.cat([noisy, mask, known], dim=1),
-            timestep=sigma * TIMESTEPS,
-            return_dict=False,
-            **features,
-        )[0]
-        return predicted
+        return self._ask(
+            network, hidden_states=torch.cat([noisy, mask, known], dim=1), timestep=sigma * TIMESTEPS, **features
+        )

@@ -34,6 +34,7 @@ from diptych.media.timing import Cut, at_rate, cut
 from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
 from diptych.method.contract import Contract
 from diptych.models.load import load_backbone
+from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, Fit
 from diptych.progress import progress
 from diptych.types import Frames, InputError, Picture
@@ -76,6 +77,7 @@ def open_session(
     loras: Sequence[tuple[str, float]] = (),
     panel_area: int | None = None,
     window: int | None = None,
+    savings: Savings | None = None,
 ) -> Session:
     """Loads a model once, for any number of pictures and drivers.
 
@@ -89,6 +91,7 @@ def open_session(
         loras: files of further LoRA and how much each counts.
         panel_area: pixels of a panel, for foundation backbones.
         window: canvas frames of a window, for foundation backbones.
+        savings: of memory and time, for foundation backbones.
 
     Raises:
         InputError: if there is no such model, or its files cannot be used.
@@ -102,6 +105,7 @@ def open_session(
         loras=loras,
         panel_area=panel_area,
         window_frames=window,
+        savings=savings,
     )
     facts = loaded.facts
     settings = SamplerSettings(
@@ -123,6 +127,14 @@ def session_for(options: AnimateOptions) -> Session:
         loras=[(str(path), scale) for path, scale in options.loras],
         panel_area=options.panel_area,
         window=options.window,
+        savings=Savings(
+            step_cache=options.step_cache,
+            offload=options.offload,
+            storage=options.storage,
+            vae_tiling=options.vae_tiling,
+            compile=options.compile,
+            attention=options.attention,
+        ),
     )
 
 
