@@ -352,7 +352,11 @@ class Foundation(ABC):
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); fetch it again.") from None
-        return opened.to(source.device)
+        # What was handed in has its place already; a pipeline moved as a whole would take it along.
+        for name, part in opened.components.items():
+            if isinstance(part, torch.nn.Module) and name not in parts:
+                part.to(source.device)
+        return opened
 
 
 def loaded(kind: Any, source: Source, part: str, **options: Any) -> Any:
