@@ -70,6 +70,8 @@ def test_offloading_changes_nothing(folders, name, offload):
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(("storage", "most"), [("fp8", 0.15), ("int8", 0.15)])
 def test_eight_bits_change_a_little(folders, name, storage, most):
+    if storage == "int8":
+        pytest.importorskip("torchao", reason="torchao is not installed (the extra int8)")
     assert 1e-5 < moved(folders, name, Savings(storage=storage)) < most
 
 
