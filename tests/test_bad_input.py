@@ -245,6 +245,7 @@ OUTPUTS = {
     "the same as the preview": (lambda: None, "out.mp4", ("--preview", "out.mp4"), "another name"),
     "a preview of no kind": (lambda: None, "out.mp4", ("--preview", "p.txt"), "p.txt"),
     "a name longer than names can be": (lambda: None, "n" * 300 + ".mp4", (), "cannot be"),
+    "in a folder that takes no files": (lambda: None, "/proc/self/out.mp4", (), "cannot be"),
     "a device": (lambda: None, "/dev/null", (), "/dev/null"),
     "a part behind the end": (lambda: None, "out.mp4", ("--start", "99"), "nothing is left"),
     "a part without a frame": (lambda: None, "out.mp4", ("--start", "0.35", "--end", "0.351"), "frame"),

@@ -2,14 +2,12 @@
 
 import json
 import re
-import warnings
 
 import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-import checkpoints
 from diptych.method.contract import HEADER_KEY
 from diptych.models import adapters
 from diptych.models.adapters import ADAPTER, LoraSettings, add_adapter, load_adapter, save_adapter, weigh_adapters
@@ -23,21 +21,8 @@ from diptych.models.wan import Wan
 from diptych.types import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-FAMILIES = {
-    "hunyuan15": (Hunyuan15, checkpoints.hunyuan15, {}),
-    "wan2.1": (Wan, checkpoints.wan, {}),
-    "wan2.2": (Wan, checkpoints.wan, {"release": "2.2"}),
-    "motif": (Motif, checkpoints.motif, {}),
-}
+FAMILIES = {"hunyuan15": Hunyuan15, "wan2.1": Wan, "wan2.2": Wan, "motif": Motif}
 CELLS = (1, 5, 4, 8)
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checkpoints")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {name: make(root / name, **how) for name, (_, make, how) in FAMILIES.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +30,8 @@ def no_cache_of_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
 
 
-def opened(folders, name):
-    return FAMILIES[name][0](Source(str(folders[name])))
+def opened(checkpoint, name):
+    return FAMILIES[name](Source(str(checkpoint(name))))
 
 
 def answers(backbone, sigmas=(0.95, 0.3)):
@@ -72,31 +57,31 @@ def trained(backbone, seed=0, rank=4):
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_a_fresh_adapter_changes_nothing_and_a_saved_one_comes_back(folders, name, tmp_path):
-    backbone = opened(folders, name)
+def test_a_fresh_adapter_changes_nothing_and_a_saved_one_comes_back(checkpoint, name, tmp_path):
+    backbone = opened(checkpoint, name)
     plain = answers(backbone)
     for network in backbone._networks:
         add_adapter(network, backbone.facts.feed_forward, LoraSettings(rank=4))
     assert torch.allclose(answers(backbone), plain, atol=1e-6)
 
-    first = opened(folders, name)
+    first = opened(checkpoint, name)
     trained(first)
     wanted = answers(first)
     assert (wanted - plain).abs().max() > 1e-3
     save_adapter(tmp_path / "adapter", first._networks, first.contract)
-    again = opened(folders, name)
+    again = opened(checkpoint, name)
     again.adapt(tmp_path / "adapter")
     assert torch.allclose(answers(again), wanted, atol=1e-6)
     assert again.contract == first.contract
     # PEFT's own folder, read by PEFT and by us.
     from peft import PeftModel
 
-    by_peft = opened(folders, name)
+    by_peft = opened(checkpoint, name)
     for network, part in zip(by_peft._networks, ("peft", "peft_2"), strict=False):
         PeftModel.from_pretrained(network, tmp_path / "adapter" / part)  # puts its layers into the network itself
     assert torch.allclose(answers(by_peft), wanted, atol=1e-6)
     if len(first._networks) == 1:
-        ours = opened(folders, name)
+        ours = opened(checkpoint, name)
         assert load_adapter(ours._networks, tmp_path / "adapter" / "peft") == len(load_file(file_in(tmp_path)))
         assert torch.allclose(answers(ours), wanted, atol=1e-6)
 
@@ -105,18 +90,18 @@ def file_in(folder):
     return folder / "adapter" / adapters.FILES[0]
 
 
-def test_diffusers_loads_what_we_save(folders, tmp_path):
+def test_diffusers_loads_what_we_save(checkpoint, tmp_path):
     import diffusers
     from diffusers.modular_pipelines.hunyuan_video1_5 import modular_blocks_hunyuan_video1_5 as blocks
 
     for name in FAMILIES:
-        first = opened(folders, name)
+        first = opened(checkpoint, name)
         trained(first)
         wanted = answers(first)
         save_adapter(tmp_path / name, first._networks, first.contract)
-        other = opened(folders, name)
+        other = opened(checkpoint, name)
         if name.startswith("wan"):
-            pipeline = diffusers.WanImageToVideoPipeline.from_pretrained(folders[name])
+            pipeline = diffusers.WanImageToVideoPipeline.from_pretrained(checkpoint(name))
             pipeline.load_lora_weights(tmp_path / name, weight_name=adapters.FILES[0])
             networks = [pipeline.transformer, pipeline.transformer_2][: len(other._networks)]
             if len(networks) == 2:
@@ -124,28 +109,28 @@ def test_diffusers_loads_what_we_save(folders, tmp_path):
                 pipeline.load_lora_weights(tmp_path / name, **second)
         elif name == "hunyuan15":
             pipeline = diffusers.HunyuanVideo15ModularPipeline(
-                blocks=blocks.HunyuanVideo15AutoBlocks(), pretrained_model_name_or_path=str(folders[name])
+                blocks=blocks.HunyuanVideo15AutoBlocks(), pretrained_model_name_or_path=str(checkpoint(name))
             )
             pipeline.load_components()
             pipeline.load_lora_weights(tmp_path / name)
             networks = [pipeline.transformer]
         else:
-            network = diffusers.MotifVideoTransformer3DModel.from_pretrained(folders[name], subfolder="transformer")
+            network = diffusers.MotifVideoTransformer3DModel.from_pretrained(checkpoint(name), subfolder="transformer")
             network.load_lora_adapter(tmp_path / name, use_safetensors=True)
             networks = [network]
         other._networks = tuple(network.eval() for network in networks)
         assert (answers(other) - wanted).abs().max() < 1e-6 * wanted.abs().max() + 1e-6, name
 
 
-def test_a_second_lora_is_stacked_and_counts_as_much_as_asked(folders, tmp_path):
+def test_a_second_lora_is_stacked_and_counts_as_much_as_asked(checkpoint, tmp_path):
     for seed in (0, 1):
-        one = opened(folders, "hunyuan15")
+        one = opened(checkpoint, "hunyuan15")
         trained(one, seed)
         save_adapter(tmp_path / str(seed), one._networks, one.contract)
     # A LoRA of somebody else's has no contract.
     tensors = load_file(tmp_path / "1" / adapters.FILES[0])
     save_file(tensors, tmp_path / "style.safetensors")
-    only, both, weak = (opened(folders, "hunyuan15") for _ in range(3))
+    only, both, weak = (opened(checkpoint, "hunyuan15") for _ in range(3))
     only.adapt(tmp_path / "0")
     for backbone, scale in ((both, 1.0), (weak, 0.0)):
         backbone.adapt(tmp_path / "0")
@@ -153,7 +138,7 @@ def test_a_second_lora_is_stacked_and_counts_as_much_as_asked(folders, tmp_path)
     assert torch.allclose(answers(weak), answers(only), atol=1e-6)
     assert (answers(both) - answers(only)).abs().max() > 1e-3
     # By hand: both products on the weight itself. Without settings of its own the second counts once, not by half.
-    merged = opened(folders, "hunyuan15")
+    merged = opened(checkpoint, "hunyuan15")
     network, first = merged.transformer, load_file(tmp_path / "0" / adapters.FILES[0])
     with torch.no_grad():
         for loras, scale in ((first, 0.5), (tensors, 1.0)):
@@ -163,7 +148,7 @@ def test_a_second_lora_is_stacked_and_counts_as_much_as_asked(folders, tmp_path)
     assert torch.allclose(answers(merged), answers(both), atol=1e-4)
     assert len(both.identity) == len(only.identity) + 1
     weigh_adapters(both._networks, {ADAPTER: 0.0, "lora_1": 0.0})
-    assert torch.allclose(answers(both), answers(opened(folders, "hunyuan15")), atol=1e-6)
+    assert torch.allclose(answers(both), answers(opened(checkpoint, "hunyuan15")), atol=1e-6)
 
 
 def on_meta(name):
@@ -202,8 +187,8 @@ def test_at_full_size_only_the_video_branchs_feed_forward_is_trained(name, layer
     assert sum(p.numel() for p in network.parameters() if p.requires_grad) == layers * 2 * 256 * (width + inner)
 
 
-def test_what_would_train_something_else_is_refused(folders):
-    backbone = opened(folders, "hunyuan15")
+def test_what_would_train_something_else_is_refused(checkpoint):
+    backbone = opened(checkpoint, "hunyuan15")
     with pytest.raises(ValueError, match="Target modules"):
         add_adapter(backbone.transformer, r"no\.such\.layer", LoraSettings(rank=2))
 
@@ -222,8 +207,8 @@ def test_what_would_train_something_else_is_refused(folders):
         ("one matrix", "damaged"),
     ],
 )
-def test_an_adapter_that_cannot_serve_is_refused_in_a_sentence(folders, tmp_path, spoil, says):
-    first = opened(folders, "hunyuan15")
+def test_an_adapter_that_cannot_serve_is_refused_in_a_sentence(checkpoint, tmp_path, spoil, says):
+    first = opened(checkpoint, "hunyuan15")
     trained(first)
     path = tmp_path / "adapter"
     save_adapter(path, first._networks, first.contract)
@@ -252,13 +237,13 @@ def test_an_adapter_that_cannot_serve_is_refused_in_a_sentence(folders, tmp_path
         tensors.pop(next(iter(tensors)))
         save_file(tensors, file, metadata=header)
     with pytest.raises(InputError, match=says) as caught:
-        opened(folders, "hunyuan15").adapt(path)
+        opened(checkpoint, "hunyuan15").adapt(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
-def test_an_adapter_is_never_written_over(folders, tmp_path):
-    first = opened(folders, "motif")
+def test_an_adapter_is_never_written_over(checkpoint, tmp_path):
+    first = opened(checkpoint, "motif")
     trained(first)
     save_adapter(tmp_path / "a", first._networks, first.contract)
     with pytest.raises(InputError, match="is there already"):

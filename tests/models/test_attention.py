@@ -3,7 +3,6 @@
 import pytest
 import torch
 
-import checkpoints
 from diptych.models.attention import MaskFreeAttention, without_padding
 from diptych.models.foundation import Source
 from diptych.models.hunyuan15 import Hunyuan15
@@ -12,8 +11,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 @pytest.fixture(scope="module")
-def backbone(tmp_path_factory):
-    return Hunyuan15(Source(str(checkpoints.hunyuan15(tmp_path_factory.mktemp("checkpoint") / "hy"))))
+def backbone(checkpoint):
+    return Hunyuan15(Source(str(checkpoint("hunyuan15"))))
 
 
 def features(lengths, glyphs=(0, 0), picture=True, seed=0):

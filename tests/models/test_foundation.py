@@ -4,14 +4,11 @@ A canvas of one panel without motion is plain image-to-video: there our backbone
 family's pipeline makes, from the same noise, prompt and number of steps.
 """
 
-import warnings
-
 import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-import checkpoints
 from diptych.animate.sampler import SamplerSettings, sample
 from diptych.method.incontext import Condition
 from diptych.method.pixels import to_pixels
@@ -23,21 +20,7 @@ from diptych.models.wan import Wan
 pytestmark = pytest.mark.filterwarnings("ignore")
 PROMPT, STEPS, FRAMES, SIDE = "a bird waves its wings", 4, 9, 64
 
-KINDS = {
-    "hunyuan15": (Hunyuan15, checkpoints.hunyuan15, {}),
-    "wan2.1": (Wan, checkpoints.wan, {}),
-    "wan2.1-euler": (Wan, checkpoints.wan, {"scheduler": "euler"}),
-    "wan2.2": (Wan, checkpoints.wan, {"release": "2.2"}),
-    "motif": (Motif, checkpoints.motif, {}),
-}
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checkpoints")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {name: make(root / name, **how) for name, (_, make, how) in KINDS.items()}
+KINDS = {"hunyuan15": Hunyuan15, "wan2.1": Wan, "wan2.1-euler": Wan, "wan2.2": Wan, "motif": Motif}
 
 
 @pytest.fixture(autouse=True)
@@ -49,8 +32,8 @@ def picture(side=SIDE):
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
 
 
-def opened(folders, name):
-    return KINDS[name][0](Source(str(folders[name])))
+def opened(checkpoint, name):
+    return KINDS[name](Source(str(checkpoint(name))))
 
 
 def one_panel(backbone, generator=None):
@@ -97,9 +80,9 @@ def stock(folder, name, guidance_scale):
 
 @pytest.mark.parametrize("guidance_scale", [1.0, 4.5])
 @pytest.mark.parametrize("name", KINDS)
-def test_plain_image_to_video_is_the_familys_own(folders, name, guidance_scale):
-    pipeline, wanted = stock(folders[name], name, guidance_scale)
-    backbone = opened(folders, name)
+def test_plain_image_to_video_is_the_familys_own(checkpoint, name, guidance_scale):
+    pipeline, wanted = stock(checkpoint(name), name, guidance_scale)
+    backbone = opened(checkpoint, name)
     noise = torch.Generator().manual_seed(5)
     posterior = None
     if name == "motif":

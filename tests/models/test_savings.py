@@ -1,11 +1,8 @@
 """Savings of memory and time: each runs on a CPU, and how far it moves the result is stated."""
 
-import warnings
-
 import pytest
 import torch
 
-import checkpoints
 from diptych.animate.sampler import SamplerSettings, sample
 from diptych.method.incontext import canvas_condition, opening
 from diptych.models.foundation import Source
@@ -16,20 +13,8 @@ from diptych.models.wan import Wan
 from diptych.types import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
-FAMILIES = {
-    "hunyuan15": (Hunyuan15, checkpoints.hunyuan15, {}),
-    "wan2.2": (Wan, checkpoints.wan, {"release": "2.2"}),
-    "motif": (Motif, checkpoints.motif, {}),
-}
+FAMILIES = {"hunyuan15": Hunyuan15, "wan2.2": Wan, "motif": Motif}
 STEPS = 8
-
-
-@pytest.fixture(scope="module")
-def folders(tmp_path_factory):
-    root = tmp_path_factory.mktemp("checkpoints")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return {name: make(root / name, **how) for name, (_, make, how) in FAMILIES.items()}
 
 
 @pytest.fixture(autouse=True)
@@ -37,9 +22,9 @@ def no_cache_of_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
 
 
-def made(folders, name, savings=None, calls=None):
+def made(checkpoint, name, savings=None, calls=None):
     """A canvas, sampled with guidance; ``calls`` takes how often the last block was run."""
-    backbone = FAMILIES[name][0](Source(str(folders[name])))
+    backbone = FAMILIES[name](Source(str(checkpoint(name))))
     if calls is not None:
         network = backbone._networks[-1]
         blocks = network.blocks if name.startswith("wan") else network.transformer_blocks
@@ -56,28 +41,28 @@ def made(folders, name, savings=None, calls=None):
     return torch.cat([latents.flatten(), backbone.decode(latents).flatten()])
 
 
-def moved(folders, name, savings):
-    plain = made(folders, name)
-    return float((made(folders, name, savings) - plain).norm() / plain.norm())
+def moved(checkpoint, name, savings):
+    plain = made(checkpoint, name)
+    return float((made(checkpoint, name, savings) - plain).norm() / plain.norm())
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize("offload", ["block", "leaf"])
-def test_offloading_changes_nothing(folders, name, offload):
-    assert moved(folders, name, Savings(offload=offload)) < 1e-6
+def test_offloading_changes_nothing(checkpoint, name, offload):
+    assert moved(checkpoint, name, Savings(offload=offload)) < 1e-6
 
 
 @pytest.mark.parametrize("name", FAMILIES)
 @pytest.mark.parametrize(("storage", "most"), [("fp8", 0.15), ("int8", 0.15)])
-def test_eight_bits_change_a_little(folders, name, storage, most):
+def test_eight_bits_change_a_little(checkpoint, name, storage, most):
     if storage == "int8":
         pytest.importorskip("torchao", reason="torchao is not installed (the extra int8)")
-    assert 1e-5 < moved(folders, name, Savings(storage=storage)) < most
+    assert 1e-5 < moved(checkpoint, name, Savings(storage=storage)) < most
 
 
-def test_what_a_backbone_cannot_do_is_refused(folders):
+def test_what_a_backbone_cannot_do_is_refused(checkpoint):
     with pytest.raises(InputError, match="use --step-cache taylor"):
-        made(folders, "motif", Savings(step_cache="first-block"))
+        made(checkpoint, "motif", Savings(step_cache="first-block"))
 
 
 @pytest.mark.parametrize(
@@ -89,23 +74,23 @@ def test_what_a_backbone_cannot_do_is_refused(folders):
         if (name, kind) != ("motif", "first-block")
     ],
 )
-def test_step_caches_run_and_start_anew_for_every_canvas(folders, name, kind):
-    first = made(folders, name, Savings(step_cache=kind))
+def test_step_caches_run_and_start_anew_for_every_canvas(checkpoint, name, kind):
+    first = made(checkpoint, name, Savings(step_cache=kind))
     assert torch.isfinite(first).all()
     backbone_calls: list[int] = []
-    again = made(folders, name, Savings(step_cache=kind), backbone_calls)
+    again = made(checkpoint, name, Savings(step_cache=kind), backbone_calls)
     assert torch.equal(first, again)
     whole: list[int] = []
-    made(folders, name, None, whole)
+    made(checkpoint, name, None, whole)
     if kind == "taylor" and name != "wan2.2":  # the second expert has few steps, all of them before extrapolation
         assert 0 < len(backbone_calls) < len(whole)
 
 
-def test_mag_cache_knows_the_blocks_of_hunyuan15(folders):
+def test_mag_cache_knows_the_blocks_of_hunyuan15(checkpoint):
     from diffusers import MagCacheConfig
 
     register_blocks()
-    backbone = Hunyuan15(Source(str(folders["hunyuan15"])))
+    backbone = Hunyuan15(Source(str(checkpoint("hunyuan15"))))
     config = MagCacheConfig(mag_ratios=[1.0] * STEPS, num_inference_steps=STEPS, retention_ratio=0.2)
     backbone.transformer.enable_cache(config)
     x = torch.randn(1, 65, 3, 2, 4, generator=torch.Generator().manual_seed(0))
@@ -114,13 +99,13 @@ def test_mag_cache_knows_the_blocks_of_hunyuan15(folders):
     assert all(torch.isfinite(o).all() for o in outputs)
 
 
-def test_tiles_of_the_vae_are_close(folders):
-    assert moved(folders, "wan2.2", Savings(vae_tiling=True)) < 1e-6  # a canvas smaller than a tile is one
+def test_tiles_of_the_vae_are_close(checkpoint):
+    assert moved(checkpoint, "wan2.2", Savings(vae_tiling=True)) < 1e-6  # a canvas smaller than a tile is one
 
 
-def test_an_attention_back_end_that_is_not_there_is_refused(folders):
+def test_an_attention_back_end_that_is_not_there_is_refused(checkpoint):
     with pytest.raises(InputError, match="'flash' cannot be used here"):
-        made(folders, "wan2.2", Savings(attention="flash"))
+        made(checkpoint, "wan2.2", Savings(attention="flash"))
     with pytest.raises(InputError, match="'swift' cannot be used here"):
-        made(folders, "wan2.2", Savings(attention="swift"))
-    assert moved(folders, "wan2.2", Savings(attention="native")) < 1e-5
+        made(checkpoint, "wan2.2", Savings(attention="swift"))
+    assert moved(checkpoint, "wan2.2", Savings(attention="native")) < 1e-5

@@ -1,0 +1,102 @@
+"""The canvas as blocks of diffusers' ModularPipeline makes what our own sampler makes."""
+
+import functools
+import inspect
+
+import numpy as np
+import pytest
+import torch
+
+from diptych.animate.sampler import SamplerSettings, sample
+from diptych.method.incontext import canvas_condition, opening, output_latents
+from diptych.models.adapters import LoraSettings, add_adapter, save_adapter
+from diptych.models.foundation import Source
+from diptych.models.hunyuan15 import Hunyuan15
+from diptych.models.wan import Wan
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+PROMPT, STEPS, LEAD_IN, GUIDANCE = "a bird waves its wings", 3, 5, 4.0
+
+
+@pytest.fixture(autouse=True)
+def no_cache_of_the_users(tmp_path, monkeypatch):
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(autouse=True)
+def one_system_message(monkeypatch):
+    """diffusers' classic and modular pipelines indent HunyuanVideo-1.5's system message differently: other tokens."""
+    from diffusers import HunyuanVideo15ImageToVideoPipeline
+    from diffusers.modular_pipelines.hunyuan_video1_5 import encoders
+
+    classic = inspect.signature(HunyuanVideo15ImageToVideoPipeline._get_mllm_prompt_embeds)
+    message = classic.parameters["system_message"].default
+    same = functools.partial(encoders._get_mllm_prompt_embeds, system_message=message)
+    monkeypatch.setattr(encoders, "_get_mllm_prompt_embeds", same)
+
+
+def inputs(frames=7):
+    rng = np.random.default_rng(4)
+    pixels = torch.from_numpy(rng.integers(0, 256, (3, frames + 1, 64, 64), dtype=np.uint8)).float() / 127.5 - 1
+    return pixels[:, 0], pixels[:, 1:]
+
+
+def ours(backbone, reference, driving):
+    window = opening(LEAD_IN + 8, LEAD_IN)
+    condition = canvas_condition(
+        backbone.encode_canvas, reference[None], driving[None], window, empty=backbone.facts.empty
+    )
+    settings = SamplerSettings(steps=STEPS, guidance_scale=GUIDANCE)
+    latents = sample(backbone, condition, [PROMPT], settings, torch.Generator().manual_seed(6), reference[None])
+    return backbone.decode(output_latents(latents))
+
+
+def theirs(blocks, folder, reference, driving, lora=None):
+    from diffusers import ClassifierFreeGuidance
+
+    pipe = blocks().init_pipeline(str(folder))
+    pipe.load_components(torch_dtype=torch.float32)
+    pipe.update_components(guider=ClassifierFreeGuidance(guidance_scale=GUIDANCE))
+    if lora is not None:
+        pipe.load_lora_weights(lora)
+    made = pipe(
+        prompt=PROMPT,
+        negative_prompt="",
+        reference=reference,
+        driving=driving,
+        lead_in=LEAD_IN,
+        num_inference_steps=STEPS,
+        generator=torch.Generator().manual_seed(6),
+        output_type="pt",
+    )
+    return torch.as_tensor(made.get("videos")).movedim(1, 2) * 2 - 1
+
+
+@pytest.mark.parametrize("name", ["hunyuan15", "wan2.1"])
+def test_blocks_and_sampler_make_the_same(checkpoint, name):
+    from diptych.models.modular import HunyuanCanvasBlocks, WanCanvasBlocks
+
+    reference, driving = inputs()
+    kind, blocks = {"hunyuan15": (Hunyuan15, HunyuanCanvasBlocks), "wan2.1": (Wan, WanCanvasBlocks)}[name]
+    wanted = ours(kind(Source(str(checkpoint(name)))), reference, driving)
+    made = theirs(blocks, checkpoint(name), reference, driving)
+    assert made.shape == wanted.shape == (1, 3, 13, 64, 64)
+    assert (made - wanted).abs().max() < 1e-4
+
+
+def test_an_adapter_of_ours_works_in_the_ecosystem(checkpoint, tmp_path):
+    from diptych.models.modular import HunyuanCanvasBlocks
+
+    reference, driving = inputs()
+    backbone = Hunyuan15(Source(str(checkpoint("hunyuan15"))))
+    plain = ours(backbone, reference, driving)
+    add_adapter(backbone.transformer, backbone.facts.feed_forward, LoraSettings(rank=2))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in backbone.transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
+    save_adapter(tmp_path / "adapter", [backbone.transformer], backbone.contract)
+    wanted = ours(backbone, reference, driving)
+    assert (wanted - plain).abs().max() > 1e-3
+    made = theirs(HunyuanCanvasBlocks, checkpoint("hunyuan15"), reference, driving, tmp_path / "adapter")
+    assert (made - wanted).abs().max() < 1e-4
