@@ -1,8 +1,5 @@
 """The canvas as blocks of diffusers' ModularPipeline makes what our own sampler makes."""
 
-import functools
-import inspect
-
 import numpy as np
 import pytest
 import torch
@@ -21,18 +18,6 @@ PROMPT, STEPS, LEAD_IN, GUIDANCE = "a bird waves its wings", 3, 5, 4.0
 @pytest.fixture(autouse=True)
 def no_cache_of_the_users(tmp_path, monkeypatch):
     monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-
-
-@pytest.fixture(autouse=True)
-def one_system_message(monkeypatch):
-    """diffusers' classic and modular pipelines indent HunyuanVideo-1.5's system message differently: other tokens."""
-    from diffusers import HunyuanVideo15ImageToVideoPipeline
-    from diffusers.modular_pipelines.hunyuan_video1_5 import encoders
-
-    classic = inspect.signature(HunyuanVideo15ImageToVideoPipeline._get_mllm_prompt_embeds)
-    message = classic.parameters["system_message"].default
-    same = functools.partial(encoders._get_mllm_prompt_embeds, system_message=message)
-    monkeypatch.setattr(encoders, "_get_mllm_prompt_embeds", same)
 
 
 def inputs(frames=7):

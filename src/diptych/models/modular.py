@@ -159,15 +159,21 @@ class HunyuanCanvasCondition(ModularPipelineBlocks):
 
 
 class HunyuanCanvasDenoise(hunyuan.HunyuanVideo15Image2VideoCoreDenoiseStep):
-    """The stock loop on a canvas."""
+    """The stock loop on a canvas.
+
+    The reference is read as tokens here and not before: preparing latents puts the zeros of text-to-video in their
+    place, so diffusers' own image-to-video blocks (0.42.1) animate without them.
+    """
 
     block_classes = [
         hunyuan.HunyuanVideo15TextInputStep,
         hunyuan.HunyuanVideo15SetTimestepsStep,
         hunyuan.HunyuanVideo15PrepareLatentsStep,
+        hunyuan.HunyuanVideo15ImageEncoderStep,
         HunyuanCanvasCondition,
         hunyuan.HunyuanVideo15Image2VideoDenoiseStep,
     ]
+    block_names = ["input", "set_timesteps", "prepare_latents", "image_encoder", "condition", "denoise"]
 
 
 class HunyuanCanvasBlocks(SequentialPipelineBlocks):
@@ -177,12 +183,11 @@ class HunyuanCanvasBlocks(SequentialPipelineBlocks):
     block_classes = [
         hunyuan.HunyuanVideo15TextEncoderStep,
         HunyuanCanvasEncode,
-        hunyuan.HunyuanVideo15ImageEncoderStep,
         HunyuanCanvasDenoise,
         HunyuanTakeResult,
         hunyuan.HunyuanVideo15VaeDecoderStep,
     ]
-    block_names = ["text_encoder", "canvas", "image_encoder", "denoise", "result", "decode"]
+    block_names = ["text_encoder", "canvas", "denoise", "result", "decode"]
 
     @property
     def description(self) -> str:
