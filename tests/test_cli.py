@@ -60,7 +60,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 MOST = [
     (
         "animate cup.png dance.mp4 -o out.mp4 --preview p.mp4 --prompt cup --seed 7 --steps 9 --guidance-scale 2.5 "
-        "--lead-in keep --size 320x240 --fit fill --background #20c040 --fps 29.97 --start 1:02.5 --end 90 --mark mine "
+        "--windows continue --lead-in keep --size 320x240 --fit fill --background #20c040 --fps 29.97 --start 1:02.5 "
+        "--end 90 --mark mine "
         "--model folder --threads 2 --dry-run --quiet",
         "animate_files",
         AnimateOptions(
@@ -72,6 +73,7 @@ MOST = [
             seed=7,
             steps=9,
             guidance_scale=2.5,
+            windows="continue",
             lead_in="keep",
             size=(320, 240),
             fit="fill",

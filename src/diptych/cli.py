@@ -97,6 +97,11 @@ def _add_animate(commands: _Commands) -> None:
         "--guidance-scale", metavar="X", type=_number, help="how strongly the prompt is followed; 1 is no guidance"
     )
     animate.add_argument(
+        "--windows",
+        choices=("continue", "anew"),
+        help="go on from the last window's end, or from the picture (default: the model's)",
+    )
+    animate.add_argument(
         "--lead-in",
         choices=("cut", "keep"),
         default="cut",
@@ -178,6 +183,7 @@ def _animate(args: argparse.Namespace) -> int | None:
         seed=args.seed,
         steps=args.steps,
         guidance_scale=args.guidance_scale,
+        windows=args.windows,
         lead_in=args.lead_in,
         size=args.size,
         fit=args.fit,

@@ -32,6 +32,7 @@ class AnimateOptions:
         seed: of the noise.
         steps: denoising steps, >= 1.
         guidance_scale: how strongly the prompt is followed; 1 is no guidance.
+        windows: whether each window goes on from the last one's end or opens anew from the picture.
         lead_in: whether the passage from the reference's pose to the driver's first is cut from the result.
         size: pixels of the result, (width, height), or its longer side.
         fit: how the result meets a size of another aspect: it lies within, it fills it and is cut, or it is stretched.
@@ -67,6 +68,7 @@ class AnimateOptions:
     seed: int = 0
     steps: int | None = None
     guidance_scale: float | None = None
+    windows: Literal["continue", "anew"] | None = None
     lead_in: LeadIn = "cut"
     size: tuple[int, int] | int | None = None
     fit: Fit = "fit"

@@ -8,14 +8,15 @@ from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
 
 
-def session(steps=3, guidance_scale=1.0):
-    return Session(Blocks(), SamplerSettings(steps=steps, guidance_scale=guidance_scale))
+def session(steps=3, guidance_scale=1.0, continues=True):
+    return Session(Blocks(), SamplerSettings(steps=steps, guidance_scale=guidance_scale, continues=continues))
 
 
+@pytest.mark.parametrize("continues", [True, False])
 @pytest.mark.parametrize("frames", [1, 2, 11, 12, 13, 24, 25, 37, 125])
-def test_each_driver_frame_is_answered_by_its_own(frames):
+def test_each_driver_frame_is_answered_by_its_own(frames, continues):
     driving = plain_blocks(frames, seed=1)
-    result = np.concatenate(list(session().animate(plain_blocks(1)[0], driving)))
+    result = np.concatenate(list(session(continues=continues).animate(plain_blocks(1)[0], driving)))
     assert result.shape == driving.shape
     assert np.abs(result.astype(int) - driving).max() <= 1
 
@@ -61,6 +62,21 @@ def test_a_later_window_is_given_the_reference_and_the_finished_frames():
     history = s.backbone.decode(second[:, 12:24, :, :, :2])[0, :, 1:5]
     finished = driving[8:12].transpose(3, 0, 1, 2) / 127.5 - 1
     assert np.abs(history.numpy() - finished).max() <= 1.1 / 127.5
+
+
+@pytest.mark.parametrize("phases", [1, 2])
+def test_a_window_that_opens_anew_knows_nothing_of_the_one_before(phases):
+    s = session(steps=1, continues=False)
+    reference, driving = plain_blocks(1)[0], plain_blocks(24 * phases, seed=1)
+    made = np.concatenate(list(s.animate(reference, driving, phases=phases)))
+    assert len(made) == len(driving)
+    again = session(steps=1, continues=False)
+    again.backbone.seen.clear()
+    list(again.animate(reference, driving[12 * phases :], phases=phases))
+    # But for the noise, the second window is the first one of a video that begins there.
+    second, first = s.backbone.seen[phases], again.backbone.seen[0]
+    assert second[0, 24, :, 0, 0].tolist() == [1, 0, 0, 0, 0]
+    assert np.array_equal(second[:, 12:], first[:, 12:])
 
 
 def test_the_seed_decides_the_noise_and_each_window_has_its_own():

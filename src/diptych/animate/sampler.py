@@ -19,10 +19,12 @@ class SamplerSettings:
     Attributes:
         steps: of the backbone's solver.
         guidance_scale: pull of the prompt; 1 computes no unprompted prediction and costs half.
+        continues: whether windows after the first are given the end of what was made, or open anew from the reference.
     """
 
     steps: int
     guidance_scale: float = 1.0
+    continues: bool = True
 
 
 @torch.no_grad()

@@ -40,7 +40,8 @@ class Session:
         """How drivers are cut into windows, from the contract."""
         contract = self.backbone.contract
         stride = self.backbone.facts.temporal_stride
-        return WindowPlan(contract.window_frames, contract.lead_in, contract.history, stride)
+        history = contract.history if self.settings.continues else 0
+        return WindowPlan(contract.window_frames, contract.lead_in, history, stride)
 
     def window_shape(self, reference: Picture) -> tuple[int, int, int]:
         """Frames, height and width of what a window makes, padding included: what a journal holds."""
@@ -127,7 +128,7 @@ class Session:
                 shown,
                 to_pixels(motion).to(device),
                 window,
-                None if finished is None else to_pixels(finished).to(device),
+                None if finished is None or not window.history else to_pixels(finished).to(device),
                 empty=backbone.facts.empty,
                 stride=backbone.facts.temporal_stride,
             )

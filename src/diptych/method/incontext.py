@@ -122,13 +122,14 @@ def _on_cell_border(what: str, frames: int, stride: int) -> None:
 class WindowPlan:
     """How a driver of any length is cut into windows that together answer every frame of it exactly once.
 
-    Window 0 opens with a lead-in, every later one continues from the history; so a window follows from its index
-    alone, and a stream can be cut without knowing where it ends.
+    Window 0 opens with a lead-in, every later one continues from the history, or, where there is none, opens anew with
+    a lead-in of its own; so a window follows from its index alone, and a stream can be cut without knowing where it
+    ends.
 
     Attributes:
         frames: canvas frames of every window.
         lead_in: canvas frames of the opening's lead-in.
-        history: finished frames that each later window is given.
+        history: finished frames that each later window is given; 0 gives none.
         stride: temporal stride of the latents.
 
     Raises:
@@ -146,7 +147,8 @@ class WindowPlan:
             raise ValueError(
                 f"the opening makes {self.opening.new_frames} frames, fewer than a history of {self.history}"
             )
-        continuation(self.frames, self.history, self.stride)
+        if self.history:
+            continuation(self.frames, self.history, self.stride)
 
     @property
     def opening(self) -> Window:
@@ -158,7 +160,7 @@ class WindowPlan:
         first = self.opening
         if index == 0:
             return Span(first, 0, 0, first.new_frames)
-        window = continuation(self.frames, self.history, self.stride)
+        window = continuation(self.frames, self.history, self.stride) if self.history else first
         start = first.new_frames + (index - 1) * window.new_frames
         return Span(window, start - self.history, start, start + window.new_frames)
 

@@ -27,8 +27,9 @@ FACTS = Facts(
     temporal_stride=4,
     empty="latents",
     feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
-    steps=2,
+    steps=1,
     guidance_scale=1.0,
+    continues=False,
 )
 
 

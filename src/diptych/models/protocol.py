@@ -26,6 +26,7 @@ class Facts:
         feed_forward: regular expression, matched in full, of the feed-forward layers of the video branch.
         steps: default number of sampling steps.
         guidance_scale: default; 1 means the unprompted prediction is not computed.
+        continues: whether it does better with the end of what was made, or with each window opened anew.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Facts:
     feed_forward: str
     steps: int
     guidance_scale: float
+    continues: bool = True
 
 
 class Solver(Protocol):

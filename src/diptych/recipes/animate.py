@@ -71,6 +71,7 @@ def open_session(
     steps: int | None = None,
     guidance_scale: float | None = None,
     *,
+    continues: bool | None = None,
     backbone: str = "mini",
     revision: str | None = None,
     adapter: str | None = None,
@@ -85,6 +86,7 @@ def open_session(
         model: weights: a folder, a repository, or ``mini`` for those that the backbone comes with.
         steps: sampling steps, or the model's own number.
         guidance_scale: or the model's own.
+        continues: whether windows go on from what was made; None is as the model does better.
         backbone: ``mini``, ``hunyuan15``, ``wan`` or ``motif``.
         revision: of a repository.
         adapter: file or folder of an adapter on a foundation backbone.
@@ -111,6 +113,7 @@ def open_session(
     settings = SamplerSettings(
         steps=facts.steps if steps is None else steps,
         guidance_scale=facts.guidance_scale if guidance_scale is None else guidance_scale,
+        continues=facts.continues if continues is None else continues,
     )
     return Session(loaded, settings)
 
@@ -121,6 +124,7 @@ def session_for(options: AnimateOptions) -> Session:
         options.weights or options.model,
         options.steps,
         options.guidance_scale,
+        continues=None if options.windows is None else options.windows == "continue",
         backbone=options.backbone,
         revision=options.revision,
         adapter=None if options.adapter is None else str(options.adapter),
