@@ -4,15 +4,17 @@ import json
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from blocks import save_random_mini
-from diptych.animate.session import Session
+from diptych.animate.session import Session, filled
 from diptych.media.image import read_image, write_image
 from diptych.media.video import probe, read_frames, write_clip
+from diptych.models import mini
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files, open_session
 from diptych.types import Clip, InputError
@@ -196,23 +198,39 @@ def test_another_rate_has_its_own_times(options):
     assert {d for _, d in result} == {Fraction(1, 12)}
 
 
-def test_a_driver_faster_than_the_model_knows_is_done_in_phases(options, tmp_path):
+@pytest.mark.parametrize(("way", "says"), [("phases", "2 interleaved drivers"), ("fill", "one frame in 2 is made")])
+@pytest.mark.parametrize("frames", [1, 2, 53])
+def test_a_driver_too_fast_keeps_its_frames_and_times(options, tmp_path, monkeypatch, way, says, frames):
+    monkeypatch.setattr(mini, "FACTS", replace(mini.FACTS, fast=way))
     rng = np.random.default_rng(1)
-    write_clip(tmp_path / "fast.mp4", Clip.at_fps(rng.integers(0, 256, (53, 48, 64, 3), dtype=np.uint8), 60))
-    fast = change(options, driving=tmp_path / "fast.mp4")
+    write_clip(tmp_path / "fast.mp4", Clip.at_fps(rng.integers(0, 256, (frames, 48, 64, 3), dtype=np.uint8), 60))
+    fast = change(options, driving=tmp_path / "fast.mp4", lead_in="keep")
     made = animate_files(fast)
+    assert made.frames == frames + 5
+    made = animate_files(change(fast, lead_in="cut"))
     assert times(options.output) == times(fast.driving)
     run = json.loads((tmp_path / "out.mp4.run.json").read_text())
-    assert run["phases"] == 2
-    assert "2 interleaved drivers" in made.notes[0]
-    # Each phase is what its own frames alone would give.
+    assert (run["phases"], run["way"]) == (2, way)
+    assert says in made.notes[0]
+
+
+def test_each_phase_is_what_its_own_frames_alone_would_give(options, tmp_path):
     session = open_session(options.model, 1)
-    frames, picture = [f.pixels for f in read_frames(fast.driving)], read_image(options.reference)
+    rng = np.random.default_rng(1)
+    frames, picture = list(rng.integers(0, 256, (53, 48, 64, 3), dtype=np.uint8)), read_image(options.reference)
     both = np.concatenate(list(session.animate(picture, frames, phases=2)))
     assert len(both) == 53
     for phase in (0, 1):
         alone = np.concatenate(list(session.animate(picture, frames[phase::2])))
         assert np.array_equal(both[phase::2], alone)
+
+
+def test_a_fill_keeps_what_was_made_and_fades_between():
+    made = np.arange(0, 120, 30, dtype=np.uint8)[:, None, None, None].repeat(3, -1)  # 0, 30, 60, 90
+    out = np.concatenate(list(filled(iter([made[:1], made[1:3], made[3:]]), 3, lambda: 11)))
+    assert out[:, 0, 0, 0].tolist() == [0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 90]
+    led = np.concatenate(list(filled(iter([made]), 2, lambda: 4, lead_in=2)))
+    assert led[:, 0, 0, 0].tolist() == [0, 30, 60, 75, 90, 90]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ is the signature.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,6 +139,54 @@ class Session:
         contract = self.backbone.contract
         height, width = reference.shape[:2]
         return panel_for(width, height, contract.panel_area, contract.panel_multiple)
+
+
+def filled(chunks: Iterator[Frames], every: int, count: Callable[[], int], lead_in: int = 0) -> Iterator[Frames]:
+    """Frames between made ones: each is faded into the next, and the last one stays.
+
+    Args:
+        chunks: what was made of every ``every``-th driving frame, uint8, ``(n, h, w, 3)``.
+        every: driving frames for each made one.
+        count: how many driving frames there were; asked for when the chunks are at their end.
+        lead_in: frames at the start that answer no driving frame; they pass as they are.
+
+    Yields:
+        As many frames as there were driving frames, after the lead-in.
+    """
+    last: Frames | None = None
+    told = 0
+    for chunk in chunks:
+        out = [chunk[:lead_in]]
+        for key in chunk[lead_in:]:
+            if last is not None:
+                share = (np.arange(every) / every)[:, None, None, None]
+                out.append(np.rint((1 - share) * last + share * key).astype(np.uint8))
+                told += every
+            last = key
+        lead_in = 0
+        ready = np.concatenate(out)
+        if len(ready):
+            yield ready
+    if last is not None:
+        yield np.repeat(last[None], count() - told, axis=0)
+
+
+class Counted:
+    """An iterator that knows how many items it has handed out."""
+
+    def __init__(self, items: Iterable[Picture]) -> None:
+        self._items = iter(items)
+        self.count = 0
+
+    def __iter__(self) -> Counted:
+        """Itself."""
+        return self
+
+    def __next__(self) -> Picture:
+        """The next item."""
+        item = next(self._items)
+        self.count += 1
+        return item
 
 
 def _interleaved(parts: list[Frames]) -> Frames:

@@ -30,6 +30,7 @@ FACTS = Facts(
     steps=1,
     guidance_scale=1.0,
     continues=False,
+    fast="fill",
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
@@ -26,6 +26,8 @@ class Facts:
         feed_forward: regular expression, matched in full, of the feed-forward layers of the video branch.
         steps: default number of sampling steps.
         guidance_scale: default; 1 means the unprompted prediction is not computed.
+        fast: what is done with drivers above the frame rates it knows: interleaved ``phases``, each made, or every n-th
+            frame made and the others a ``fill`` between them.
         continues: whether it does better with the end of what was made, or with each window opened anew.
     """
 
@@ -38,6 +40,7 @@ class Facts:
     steps: int
     guidance_scale: float
     continues: bool = True
+    fast: Literal["phases", "fill"] = "phases"
 
 
 class Solver(Protocol):

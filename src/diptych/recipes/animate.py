@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ import torch
 from diptych import __version__
 from diptych.animate.journal import Journal, opened_journal
 from diptych.animate.sampler import SamplerSettings
-from diptych.animate.session import Session
+from diptych.animate.session import Counted, Session, filled
 from diptych.files import sha256, sweep, write_json, writing_errors
 from diptych.media.frame import fill, resize
 from diptych.media.image import read_image
@@ -176,9 +176,10 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     began = time.monotonic()
     notes = [*sizing.notes]
     if phases > 1:
+        ways = {"phases": f"it is done as {phases} interleaved drivers", "fill": f"one frame in {phases} is made"}
         notes.append(
             f"the model knows up to {session.backbone.contract.fps[1]:g} frames a second and the driver has "
-            f"{float(driver.fps):.4g}: it is done as {phases} interleaved drivers."
+            f"{float(driver.fps):.4g}: {ways[asked.way]}."
         )
     with opened_journal(journal_folder(options.output), _made_from(run), session.window_shape(reference)) as journal:
         # The journal is held, so whatever half-written file lies here belongs to a run that was killed.
@@ -217,7 +218,9 @@ def journal_folder(output: Path) -> Path:
 
 def _made_from(run: dict[str, Any]) -> dict[str, Any]:
     """What decides the pixels of windows, of all that run.json says; where files lie does not."""
-    chosen = {name: run[name] for name in ("made_with", "reference", "driving", "model", "prompt", "seed", "phases")}
+    chosen = {
+        name: run[name] for name in ("made_with", "reference", "driving", "model", "prompt", "seed", "phases", "way")
+    }
     for name, where in (("reference", "file"), ("driving", "file"), ("model", "weights")):
         chosen[name] = {key: value for key, value in chosen[name].items() if key != where}
     return chosen
@@ -373,7 +376,7 @@ class _Asked:
         reference: the picture.
         driver: the video, or the part of it that is taken.
         sizing: from the model's pixels to the result's.
-        phases: interleaved drivers that it is split into.
+        phases: how many times faster it is than the model knows, rounded up; what is done then is :attr:`way`.
     """
 
     options: AnimateOptions
@@ -382,6 +385,11 @@ class _Asked:
     driver: Driver
     sizing: Sizing
     phases: int
+
+    @property
+    def way(self) -> Literal["phases", "fill"]:
+        """What is done with a driver that is too fast."""
+        return self.session.backbone.facts.fast
 
     def described(self) -> dict[str, Any]:
         """What run.json says of how the output is made."""
@@ -411,6 +419,7 @@ class _Asked:
             "prompt": options.prompt or "",
             "seed": options.seed,
             "phases": self.phases,
+            "way": self.way if self.phases > 1 else None,
             "model": {
                 "name": backbone.facts.name,
                 "weights": options.weights or options.model,
@@ -444,15 +453,19 @@ def _stream(asked: _Asked, journal: Journal, metadata: dict[str, str]) -> tuple[
             waiting.append(frame)
             yield frame.pixels
 
+    filling = asked.phases > 1 and asked.way == "fill"
+    frames = Counted(driving())
     chunks = asked.session.animate(
         asked.reference,
-        driving(),
+        itertools.islice(frames, 0, None, asked.phases) if filling else frames,
         options.prompt or "",
         options.seed,
-        phases=asked.phases,
+        phases=1 if filling else asked.phases,
         keep_lead_in=keep,
         journal=journal,
     )
+    if filling:
+        chunks = filled(chunks, asked.phases, lambda: frames.count, lead_frames)
     try:
         first = next(chunks)
     except ValueError:
