@@ -7,9 +7,11 @@ read back is what was written, bit for bit. Windows of other inputs or settings 
 
 from __future__ import annotations
 
+import io
 import json
 import math
 import shutil
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -55,9 +57,11 @@ class Journal:
                 # A window's size is known, so a folder from elsewhere cannot ask for any amount of memory.
                 if sum(entry.file_size for entry in archive.infolist()) > math.prod(self._shape) + 4096:
                     return None
-            with np.load(self._path(index), allow_pickle=False) as stored:
-                frames = stored["frames"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error):
+                # Read whole, so that its checksum is compared before numpy looks at a damaged header.
+                frames = np.load(io.BytesIO(archive.read("frames.npy")), allow_pickle=False)
+        except (OSError, ValueError, KeyError, EOFError, NotImplementedError, RuntimeError, SyntaxError):
+            return None
+        except (zipfile.BadZipFile, zlib.error, tokenize.TokenError):
             return None
         if frames.dtype != np.uint8 or frames.shape != self._shape:
             return None
