@@ -71,7 +71,9 @@ def run(words: Sequence[str], folder: Path, moment: Moment | None = None) -> Ran
         os.killpg(process.pid, signal.SIGKILL)
         raise AssertionError(f"diptych {' '.join(words)} hangs: {log.read_text()}")
     _wait_for_orphans(process.pid)
-    return Ran(process.exitcode, int(count.read_text()) if count.exists() else 0, log.read_text())
+    # A kill may fall between the making of the count's file and the writing of it.
+    counted = count.read_text() if count.exists() else ""
+    return Ran(process.exitcode, int(counted or 0), log.read_text())
 
 
 def moments(events: int, count: int, seed: int) -> Iterator[Moment]:

@@ -7,7 +7,6 @@ Twenty moments for each command; ``DIPTYCH_KILLS`` asks for another number.
 import hashlib
 import json
 import os
-import re
 import shutil
 import time
 from dataclasses import replace
@@ -179,12 +178,12 @@ def test_training_the_mini(tmp_path):
 
 def trained_alike(out, unbroken):
     assert left_behind(out) == []
-    made, whole = contents(out), contents(unbroken)
-    same = [name for name in whole if re.match(r"cache/|.*preview|.*/checkpoint-", name)]
-    assert len(same) >= 4 + 4
-    assert {name: made.get(name) for name in same} == {name: whole[name] for name in same}
+    # Headers tell how long a run took, and shards which file of the VAE they belong to: tensors are compared.
+    same = [path.relative_to(unbroken) for path in sorted(unbroken.glob("*/*.safetensors"))]
+    assert len(same) >= 4 + 4 + 2
+    for name in same:
+        assert weights(out / name) == weights(unbroken / name), name
     for name in ("vae", "denoiser"):
-        assert weights(out / "mini" / f"{name}.safetensors") == weights(unbroken / "mini" / f"{name}.safetensors")
         assert metrics(out / name) == metrics(unbroken / name)
 
 
