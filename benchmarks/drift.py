@@ -1,6 +1,6 @@
 """Does a long result hold up? 300 frames of one driver, measured window by window against the exact truth.
 
-    python benchmarks/drift.py [--frames 300] [--pairs 4] [--model mini] [--sheet FILE]
+    python benchmarks/drift.py [--frames 300] [--pairs 4] [--windows continue|anew] [--model mini] [--sheet FILE]
 
 Static pairs of the evaluation split that are not in the frozen suite. Each window of 12 new frames stands in a row:
 PSNR, identity error and motion error, mean over the pairs, beside the still reference's PSNR in the same frames.
@@ -44,9 +44,10 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=300)
     parser.add_argument("--pairs", type=int, default=4)
     parser.add_argument("--model", default="mini")
+    parser.add_argument("--windows", choices=("continue", "anew"))
     parser.add_argument("--sheet", type=Path)
     args = parser.parse_args()
-    session = open_session(args.model)
+    session = open_session(args.model, continues=None if args.windows is None else args.windows == "continue")
     agreed = session.backbone.contract
     rows: list[list[tuple[float, float, float, float]]] = []
     strips = []

@@ -33,3 +33,9 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         return folder
 
     return made
+
+
+@pytest.fixture(autouse=True)
+def features_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reads or fills the user's cache of features."""
+    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))

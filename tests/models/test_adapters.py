@@ -25,11 +25,6 @@ FAMILIES = {"hunyuan15": Hunyuan15, "wan2.1": Wan, "wan2.2": Wan, "motif": Motif
 CELLS = (1, 5, 4, 8)
 
 
-@pytest.fixture(autouse=True)
-def no_cache_of_the_users(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-
-
 def opened(checkpoint, name):
     return FAMILIES[name](Source(str(checkpoint(name))))
 

@@ -23,11 +23,6 @@ PROMPT, STEPS, FRAMES, SIDE = "a bird waves its wings", 4, 9, 64
 KINDS = {"hunyuan15": Hunyuan15, "wan2.1": Wan, "wan2.1-euler": Wan, "wan2.2": Wan, "motif": Motif}
 
 
-@pytest.fixture(autouse=True)
-def no_cache_of_the_users(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-
-
 def picture(side=SIDE):
     return np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
 

@@ -15,11 +15,6 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 PROMPT, STEPS, LEAD_IN, GUIDANCE = "a bird waves its wings", 3, 5, 4.0
 
 
-@pytest.fixture(autouse=True)
-def no_cache_of_the_users(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-
-
 def inputs(frames=7):
     rng = np.random.default_rng(4)
     pixels = torch.from_numpy(rng.integers(0, 256, (3, frames + 1, 64, 64), dtype=np.uint8)).float() / 127.5 - 1

@@ -17,11 +17,6 @@ FAMILIES = {"hunyuan15": Hunyuan15, "wan2.2": Wan, "motif": Motif}
 STEPS = 8
 
 
-@pytest.fixture(autouse=True)
-def no_cache_of_the_users(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
-
-
 def made(checkpoint, name, savings=None, calls=None):
     """A canvas, sampled with guidance; ``calls`` takes how often the last block was run."""
     backbone = FAMILIES[name](Source(str(checkpoint(name))))

@@ -20,8 +20,7 @@ NAMES = {"hunyuan15": "hunyuan15", "wan": "wan2.1", "motif": "motif"}
 
 
 @pytest.fixture
-def options(tmp_path, monkeypatch):
-    monkeypatch.setenv("DIPTYCH_CACHE", str(tmp_path / "cache"))
+def options(tmp_path):
     rng = np.random.default_rng(1)
     write_image(tmp_path / "picture.png", rng.integers(0, 256, (60, 40, 3), dtype=np.uint8))
     driver = Clip.at_fps(rng.integers(0, 256, (14, 48, 64, 3), dtype=np.uint8), 25)

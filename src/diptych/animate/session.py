@@ -171,24 +171,6 @@ def filled(chunks: Iterator[Frames], every: int, count: Callable[[], int], lead_
         yield np.repeat(last[None], count() - told, axis=0)
 
 
-class Counted:
-    """An iterator that knows how many items it has handed out."""
-
-    def __init__(self, items: Iterable[Picture]) -> None:
-        self._items = iter(items)
-        self.count = 0
-
-    def __iter__(self) -> Counted:
-        """Itself."""
-        return self
-
-    def __next__(self) -> Picture:
-        """The next item."""
-        item = next(self._items)
-        self.count += 1
-        return item
-
-
 def _interleaved(parts: list[Frames]) -> Frames:
     """Frames of several phases in the order of display; earlier phases may have one frame more."""
     out = np.empty((sum(map(len, parts)), *parts[0].shape[1:]), np.uint8)

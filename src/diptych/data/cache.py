@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -25,7 +26,6 @@ SHARD = 64
 """Draws in a shard."""
 
 _HEADER = "diptych.cache"
-_PLACES = torch.arange(8, dtype=torch.uint8)
 _NAME = re.compile(r"draws-(\d{6})\.safetensors")
 
 
@@ -107,14 +107,12 @@ class Bucket:
 
 def pack_bits(values: Tensor) -> Tensor:
     """Eight channels of yes and no in a byte: bool ``(n, 8c, ...)`` to uint8 ``(n, c, ...)``."""
-    bits = values.unflatten(1, (-1, 8)).movedim(2, -1).to(torch.uint8)
-    return (bits << _PLACES).sum(-1, dtype=torch.uint8)
+    return torch.from_numpy(np.packbits(values.numpy(), axis=1, bitorder="little"))
 
 
 def unpack_bits(packed: Tensor) -> Tensor:
     """What was packed: uint8 ``(n, c, ...)`` to bool ``(n, 8c, ...)``."""
-    bits = packed.unsqueeze(2) >> _PLACES.view(8, *[1] * (packed.ndim - 2)) & 1
-    return bits.bool().flatten(1, 2)
+    return torch.from_numpy(np.unpackbits(packed.numpy(), axis=1, bitorder="little")).bool()
 
 
 def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor
 
 from diptych.files import appearing, writing_errors
 from diptych.method.contract import HEADER_KEY, Contract
+from diptych.models.headers import parsed, read_tensors
 from diptych.types import InputError
 
 ADAPTER = "diptych"
@@ -35,7 +35,6 @@ _PEFT_FOLDERS = ("peft", "peft_2")
 _PREFIXES = ("base_model.model.", "transformer.", "diffusion_model.")
 """What PEFT, diffusers and others put before a layer's name."""
 _DIFFUSERS_METADATA = "lora_adapter_metadata"
-_LARGEST_FILE = 16 << 30
 _MATRIX = re.compile(r"(.+)\.lora_[AB]\.weight")
 
 
@@ -129,14 +128,7 @@ def read_contract(path: Path) -> Contract:
     text = _read(adapter_files(path)[0])[1].get(HEADER_KEY)
     if text is None:
         raise InputError(f"{path} has no contract, so it is not an adapter of Diptych's; stack it with --lora instead.")
-    strict: Any = type("Contract", (Contract,), {"__pydantic_config__": ConfigDict(extra="forbid")})
-    try:
-        parsed: Any = TypeAdapter(strict).validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "its header"
-        raise InputError(f"{path} has a contract that cannot be used ({where}: {first['msg']}).") from None
-    return Contract(**{name: getattr(parsed, name) for name in Contract.__dataclass_fields__})
+    return parsed(Contract, text, path, "contract")
 
 
 def load_adapter(networks: Sequence[Any], path: Path, name: str = ADAPTER) -> int:
@@ -239,15 +231,7 @@ def adapter_files(path: Path) -> list[Path]:
 
 
 def _read(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    if file.stat().st_size > _LARGEST_FILE:
-        raise InputError(f"{file} is larger than any adapter; give a LoRA, not a whole model.")
-    try:
-        with safe_open(file, "pt") as opened:
-            return {key: opened.get_tensor(key) for key in opened.keys()}, opened.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{file} is not a readable safetensors file ({error}); fetch it again.") from None
+    return read_tensors(file, too_large="adapter; give a LoRA, not a whole model", remedy="fetch it again")
 
 
 def _layer_name(key: str) -> str:

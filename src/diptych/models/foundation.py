@@ -67,15 +67,19 @@ class Family:
 
     Attributes:
         name: as on the command line.
-        pipelines: class names that its repositories give themselves.
+        pipelines: class names that its repositories give themselves; the first one reads text and pictures for us.
         repository: a repository that holds it, for messages.
         licence: one line, said once.
+        vae: diffusers' class of its VAE.
+        network: diffusers' class of its transformer.
     """
 
     name: str
     pipelines: tuple[str, ...]
     repository: str
     licence: str
+    vae: str
+    network: str
 
 
 class Foundation(ABC):
@@ -83,9 +87,11 @@ class Foundation(ABC):
 
     Attributes:
         family: which one.
+        facts: what it is.
     """
 
     family: ClassVar[Family]
+    facts: ClassVar[Facts]
     _extrapolated: ClassVar[tuple[str, ...]]
     """Layers that a step cache may extrapolate, as regular expressions."""
     _skips_by_first_block: ClassVar[bool] = True
@@ -105,8 +111,8 @@ class Foundation(ABC):
         self._source = source
         self._index = _pipeline_index(self.family, source)
         _say_licence(self.family)
-        self._vae = self._load_vae()
-        self._networks = self._load_networks()
+        self._vae = self._load(self.family.vae, "vae")
+        self._networks = tuple(self._load(self.family.network, part) for part in self._parts)
         self._scheduler = self._load_scheduler()
         for module in (self._vae, *self._networks):
             module.requires_grad_(False).eval()
@@ -120,27 +126,14 @@ class Foundation(ABC):
 
     # --- what a family says of itself -------------------------------------------------------------------------------
 
-    @property
-    @abstractmethod
-    def facts(self) -> Facts:
-        """What the backbone is."""
-
     @abstractmethod
     def _plain_contract(self) -> Contract:
         """The contract of the backbone without an adapter: what its pre-training suggests."""
 
-    @abstractmethod
-    def _load_vae(self) -> Any: ...
-
-    @abstractmethod
-    def _load_networks(self) -> tuple[Any, ...]: ...
-
-    @abstractmethod
-    def _load_scheduler(self) -> Any: ...
-
-    @abstractmethod
-    def _open_encoders(self) -> Any:
-        """The pipeline with its encoders, for :meth:`_read_prompt` and :meth:`_read_reference`."""
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        """Folders of the networks."""
+        return ("transformer",)
 
     @abstractmethod
     def _read_prompt(self, prompt: str) -> Features:
@@ -149,14 +142,6 @@ class Foundation(ABC):
     @abstractmethod
     def _read_reference(self, picture: Tensor) -> Features:
         """Features of one picture in [-1, 1], ``(3, h, w)``, b = 1; empty where the network reads none."""
-
-    @abstractmethod
-    def _normalised(self, latents: Tensor) -> Tensor:
-        """The VAE's latents at about unit variance."""
-
-    @abstractmethod
-    def _denormalised(self, latents: Tensor) -> Tensor:
-        """The inverse of :meth:`_normalised`."""
 
     @abstractmethod
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
@@ -266,8 +251,7 @@ class Foundation(ABC):
         """A canvas as one clip to latents: the mode of the posterior, float32."""
         self._settle()
         with torch.no_grad():
-            coded = self._vae.encode(pixels.to(self.device, self._vae.dtype)).latent_dist.mode()
-        return self._normalised(coded.float())
+            return encoded(self._vae, pixels.to(self.device))
 
     def fold_mask(self, condition: Condition) -> Condition:
         """One channel, as it is."""
@@ -337,26 +321,59 @@ class Foundation(ABC):
 
     # --- loading ----------------------------------------------------------------------------------------------------
 
-    def _load(self, kind: Any, part: str) -> Any:
-        """One part of the pipeline, safetensors only."""
-        dtype = {"torch_dtype": self._source.dtype}
-        return loaded(kind, self._source, part, use_safetensors=True, **dtype)
+    def _load(self, kind: str, part: str) -> Any:
+        """One part of the pipeline, of a class of diffusers', safetensors only."""
+        import diffusers
 
-    def _opened(self, pipeline: Any, **parts: Any) -> Any:
-        """The family's pipeline with its encoders; parts that are handed in are not loaded."""
-        source = self._source
+        found = getattr(diffusers, kind)
+        return loaded(found, self._source, part, use_safetensors=True, torch_dtype=self._source.dtype)
+
+    def _load_scheduler(self) -> Any:
+        """The scheduler that the repository names: releases of one family differ in their solver.
+
+        Raises:
+            InputError: if it names none.
+        """
+        import diffusers
+
+        named = self._index.get("scheduler")
+        kind = getattr(diffusers, str(named[1]), None) if isinstance(named, list) and len(named) == 2 else None
+        if not (isinstance(kind, type) and issubclass(kind, diffusers.SchedulerMixin)):
+            raise InputError(f"{self._source.weights} names {named!r} as its scheduler; fetch the repository again.")
+        return loaded(kind, self._source, "scheduler")
+
+    def _open_encoders(self) -> Any:
+        """The family's pipeline with its encoders, for :meth:`_read_prompt` and :meth:`_read_reference`."""
+        import diffusers
+
+        source, ours = self._source, {**dict(zip(self._parts, self._networks, strict=True)), "vae": self._vae}
         try:
-            opened = pipeline.from_pretrained(
-                source.weights, revision=source.revision, torch_dtype=source.dtype, use_safetensors=True, **parts
+            opened = getattr(diffusers, self.family.pipelines[0]).from_pretrained(
+                source.weights, revision=source.revision, torch_dtype=source.dtype, use_safetensors=True, **ours
             )
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             reason = " ".join(str(error).split())[:200]
             raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); fetch it again.") from None
-        # What was handed in has its place already; a pipeline moved as a whole would take it along.
+        # What is ours has its place already; a pipeline moved as a whole would take it along.
         for name, part in opened.components.items():
-            if isinstance(part, torch.nn.Module) and name not in parts:
+            if isinstance(part, torch.nn.Module) and name not in ours:
                 part.to(source.device)
         return opened
+
+    # --- small things that families share ---------------------------------------------------------------------------
+
+    def _normalised(self, latents: Tensor) -> Tensor:
+        return normalised(latents, self._vae.config)
+
+    def _denormalised(self, latents: Tensor) -> Tensor:
+        factor, offset = _scaling(self._vae.config, latents)
+        return latents / factor + offset
+
+    @property
+    def _shift(self) -> float:
+        """Of the schedule, under either of the names that schedulers give it."""
+        config = self._scheduler.config
+        return float(config.get("flow_shift") or config.get("shift") or 1.0)
 
 
 def loaded(kind: Any, source: Source, part: str, **options: Any) -> Any:
@@ -456,10 +473,24 @@ def to_bytes(picture: Tensor) -> Tensor:
     return ((picture.detach().float().cpu() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).permute(1, 2, 0)
 
 
-def statistics(config: Any, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and spread of a VAE's latent channels, which its configuration lists, shaped for latents."""
+def encoded(vae: Any, pixels: Tensor) -> Tensor:
+    """Pixels to latents of about unit variance: the mode of the posterior, float32."""
+    coded: Tensor = vae.encode(pixels.to(vae.dtype)).latent_dist.mode()
+    return normalised(coded.float(), vae.config)
+
+
+def normalised(latents: Tensor, config: Any) -> Tensor:
+    """A VAE's latents at about unit variance, by the figures that its configuration holds."""
+    factor, offset = _scaling(config, latents)
+    return (latents - offset) * factor
+
+
+def _scaling(config: Any, like: Tensor) -> tuple[Tensor, Tensor]:
+    """Factor and offset of latents: by channel where the configuration lists mean and spread, else one factor."""
+    if config.get("latents_mean") is None:
+        return torch.tensor(config.scaling_factor).to(like), torch.zeros(()).to(like)
     mean, spread = (torch.tensor(numbers).view(1, -1, 1, 1, 1) for numbers in (config.latents_mean, config.latents_std))
-    return mean.to(like), spread.to(like)
+    return 1 / spread.to(like), mean.to(like)
 
 
 class _FeatureFile:

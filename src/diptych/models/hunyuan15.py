@@ -16,7 +16,7 @@ from torch import Tensor
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
 from diptych.models.attention import MaskFreeAttention, without_padding
-from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, to_bytes
+from diptych.models.foundation import Family, Features, Foundation, plain_contract, to_bytes
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -42,19 +42,16 @@ class Hunyuan15(Foundation):
             "HunyuanVideo-1.5 comes under Tencent's community licence, which grants nothing in the European Union, the "
             "United Kingdom and South Korea."
         ),
+        vae="AutoencoderKLHunyuanVideo15",
+        network="HunyuanVideo15Transformer3DModel",
     )
 
+    facts = FACTS
     _extrapolated = (r"transformer_blocks\.\d+\.(attn|ff|ff_context)",)
 
-    @property
-    def facts(self) -> Facts:
-        """What the backbone is."""
-        return FACTS
-
     def _plain_contract(self) -> Contract:
-        shift = float(self._scheduler.config.shift)
         return plain_contract(
-            "hunyuan15", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=shift
+            "hunyuan15", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=self._shift
         )
 
     def _attend(self, *, mask_free: bool) -> None:
@@ -68,26 +65,6 @@ class Hunyuan15(Foundation):
             new: Any = MaskFreeAttention() if mask_free else HunyuanVideo15AttnProcessor2_0()
             new._attention_backend, new._parallel_config = old._attention_backend, old._parallel_config
             block.attn.set_processor(new)
-
-    def _load_vae(self) -> Any:
-        from diffusers import AutoencoderKLHunyuanVideo15
-
-        return self._load(AutoencoderKLHunyuanVideo15, "vae")
-
-    def _load_networks(self) -> tuple[Any, ...]:
-        from diffusers import HunyuanVideo15Transformer3DModel
-
-        return (self._load(HunyuanVideo15Transformer3DModel, "transformer"),)
-
-    def _load_scheduler(self) -> Any:
-        from diffusers import FlowMatchEulerDiscreteScheduler
-
-        return loaded(FlowMatchEulerDiscreteScheduler, self._source, "scheduler")
-
-    def _open_encoders(self) -> Any:
-        from diffusers import HunyuanVideo15ImageToVideoPipeline
-
-        return self._opened(HunyuanVideo15ImageToVideoPipeline, transformer=self.transformer, vae=self._vae)
 
     def _read_prompt(self, prompt: str) -> Features:
         names = (
@@ -103,12 +80,6 @@ class Hunyuan15(Foundation):
         shown = Image.fromarray(to_bytes(picture).numpy())
         tokens = self._encoders.encode_image(shown, batch_size=1, device=self.device, dtype=self.transformer.dtype)
         return {"image_embeds": tokens}
-
-    def _normalised(self, latents: Tensor) -> Tensor:
-        return latents * self._vae.config.scaling_factor
-
-    def _denormalised(self, latents: Tensor) -> Tensor:
-        return latents / self._vae.config.scaling_factor
 
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
         # Sigmas are handed in: left to itself, the scheduler would shift its last one twice.

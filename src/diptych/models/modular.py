@@ -27,8 +27,9 @@ from diffusers.modular_pipelines.wan import modular_blocks_wan_i2v as wan
 from PIL import Image
 from torch import Tensor
 
-from diptych.method.incontext import Condition, Window, canvas_condition, opening, output_latents
-from diptych.models.foundation import statistics, to_bytes
+from diptych.method.incontext import Condition, Empty, canvas_condition, opening, output_latents
+from diptych.models.foundation import encoded, to_bytes
+from diptych.models.wan import fold_by_frames
 
 _STRIDE = 4
 _INPUTS = [
@@ -41,15 +42,6 @@ _SIZES = [
     OutputParam("width", type_hint=int),
     OutputParam("num_frames", type_hint=int),
 ]
-
-
-def _window(driver_frames: int, lead_in: int) -> Window:
-    """The shortest opening that shows all of a driver."""
-    return opening(lead_in + -(-driver_frames // _STRIDE) * _STRIDE, lead_in, _STRIDE)
-
-
-def _picture(reference: Tensor) -> Image.Image:
-    return Image.fromarray(to_bytes(reference).numpy())
 
 
 class _TakeResult(ModularPipelineBlocks):
@@ -75,21 +67,22 @@ class _TakeResult(ModularPipelineBlocks):
 
 
 class HunyuanTakeResult(_TakeResult):
-    """See above."""
+    """For HunyuanVideo-1.5."""
 
     model_name = "hunyuan-video-1.5"
 
 
 class WanTakeResult(_TakeResult):
-    """See above."""
+    """For Wan."""
 
     model_name = "wan"
 
 
-class HunyuanCanvasEncode(ModularPipelineBlocks):
-    """Picture and driver to the latents and mask of a canvas."""
+class _CanvasEncode(ModularPipelineBlocks):
+    """Picture and driver to a canvas, encoded as one clip."""
 
-    model_name = "hunyuan-video-1.5"
+    vae: type
+    empty: Empty
 
     @property
     def description(self) -> str:
@@ -97,33 +90,48 @@ class HunyuanCanvasEncode(ModularPipelineBlocks):
 
     @property
     def expected_components(self) -> list[ComponentSpec]:
-        return [ComponentSpec("vae", AutoencoderKLHunyuanVideo15)]
+        return [ComponentSpec("vae", self.vae)]
 
     @property
     def inputs(self) -> list[InputParam]:
         return _INPUTS
 
-    @property
-    def intermediate_outputs(self) -> list[OutputParam]:
-        return [OutputParam("canvas", type_hint=Condition), OutputParam("image", type_hint=Image.Image), *_SIZES]
+    def hand_over(self, block: Any, canvas: Condition, picture: Image.Image) -> None:
+        """Names the canvas and the picture as the family's own blocks look for them."""
+        raise NotImplementedError
 
     @torch.no_grad()
     def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
         block, vae = self.get_block_state(state), components.vae
-        window = _window(block.driving.shape[1], block.lead_in)
-
-        def encode(pixels: Tensor) -> Tensor:
-            coded: Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float()
-            return coded * vae.config.scaling_factor
-
-        block.canvas = canvas_condition(
-            encode, block.reference[None], block.driving[None], window, empty="latents", stride=_STRIDE
+        frames, height, width = block.driving.shape[1:]
+        # The shortest opening that shows all of the driver.
+        window = opening(block.lead_in + -(-frames // _STRIDE) * _STRIDE, block.lead_in, _STRIDE)
+        canvas = canvas_condition(
+            lambda pixels: encoded(vae, pixels.to(vae.device)),
+            block.reference[None],
+            block.driving[None],
+            window,
+            empty=self.empty,
+            stride=_STRIDE,
         )
-        block.image = _picture(block.reference)
-        block.height, block.width = block.driving.shape[2], 2 * block.driving.shape[3]
-        block.num_frames = window.frames
+        self.hand_over(block, canvas, Image.fromarray(to_bytes(block.reference).numpy()))
+        block.height, block.width, block.num_frames = height, 2 * width, window.frames
         self.set_block_state(state, block)
         return components, state
+
+
+class HunyuanCanvasEncode(_CanvasEncode):
+    """The canvas for HunyuanVideo-1.5."""
+
+    model_name = "hunyuan-video-1.5"
+    vae, empty = AutoencoderKLHunyuanVideo15, "latents"
+
+    @property
+    def intermediate_outputs(self) -> list[OutputParam]:
+        return [OutputParam("canvas", type_hint=Condition), OutputParam("image", type_hint=Image.Image), *_SIZES]
+
+    def hand_over(self, block: Any, canvas: Condition, picture: Image.Image) -> None:
+        block.canvas, block.image = canvas, picture
 
 
 class HunyuanCanvasCondition(ModularPipelineBlocks):
@@ -198,47 +206,20 @@ class HunyuanCanvasBlocks(SequentialPipelineBlocks):
         return [OutputParam.template("videos")]
 
 
-class WanCanvasEncode(ModularPipelineBlocks):
-    """Picture and driver to the condition latents of a canvas, mask in front, as Wan's loop takes them."""
+class WanCanvasEncode(_CanvasEncode):
+    """The canvas for Wan: condition latents with the mask in front."""
 
     model_name = "wan"
-
-    @property
-    def description(self) -> str:
-        return "lays picture and driver side by side and encodes them as one clip"
-
-    @property
-    def expected_components(self) -> list[ComponentSpec]:
-        return [ComponentSpec("vae", AutoencoderKLWan)]
-
-    @property
-    def inputs(self) -> list[InputParam]:
-        return _INPUTS
+    vae, empty = AutoencoderKLWan, "pixels"
 
     @property
     def intermediate_outputs(self) -> list[OutputParam]:
         return [OutputParam("image_condition_latents"), OutputParam("resized_image", type_hint=Image.Image), *_SIZES]
 
-    @torch.no_grad()
-    def __call__(self, components: Any, state: Any) -> tuple[Any, Any]:
-        block, vae = self.get_block_state(state), components.vae
-        window = _window(block.driving.shape[1], block.lead_in)
-
-        def encode(pixels: Tensor) -> Tensor:
-            coded: Tensor = vae.encode(pixels.to(vae.device, vae.dtype)).latent_dist.mode().float()
-            mean, spread = statistics(vae.config, coded)
-            return (coded - mean) / spread
-
-        canvas = canvas_condition(
-            encode, block.reference[None], block.driving[None], window, empty="pixels", stride=_STRIDE
-        )
-        mask = canvas.mask.expand(-1, _STRIDE, -1, -1, -1)
-        block.image_condition_latents = torch.cat([mask.to(canvas.latents), canvas.latents], dim=1)
-        block.resized_image = _picture(block.reference)
-        block.height, block.width = block.driving.shape[2], 2 * block.driving.shape[3]
-        block.num_frames = window.frames
-        self.set_block_state(state, block)
-        return components, state
+    def hand_over(self, block: Any, canvas: Condition, picture: Image.Image) -> None:
+        folded = fold_by_frames(canvas)
+        block.image_condition_latents = torch.cat([folded.mask, folded.latents], dim=1)
+        block.resized_image = picture
 
 
 class WanCanvasBlocks(SequentialPipelineBlocks):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
-from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, statistics
+from diptych.models.foundation import Family, Features, Foundation, plain_contract
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -37,41 +37,19 @@ class Motif(Foundation):
         pipelines=("MotifVideoImage2VideoPipeline", "MotifVideoPipeline"),
         repository="Motif-Technologies/Motif-Video-2B",
         licence="Motif-Video comes under the licence that its repository names; read it before you publish.",
+        vae="AutoencoderKLWan",
+        network="MotifVideoTransformer3DModel",
     )
 
     # Its decoder blocks begin from the first block's input again, which diffusers' cache does not follow.
     _skips_by_first_block = False
+    facts = FACTS
     _extrapolated = (r"transformer_blocks\.\d+\.(attn|ff|ff_context)", r"single_transformer_blocks\.\d+\.attn")
 
-    @property
-    def facts(self) -> Facts:
-        """What the backbone is."""
-        return FACTS
-
     def _plain_contract(self) -> Contract:
-        config = self._scheduler.config
-        shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
-        return plain_contract("motif", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=shift)
-
-    def _load_vae(self) -> Any:
-        from diffusers import AutoencoderKLWan
-
-        return self._load(AutoencoderKLWan, "vae")
-
-    def _load_networks(self) -> tuple[Any, ...]:
-        from diffusers import MotifVideoTransformer3DModel
-
-        return (self._load(MotifVideoTransformer3DModel, "transformer"),)
-
-    def _load_scheduler(self) -> Any:
-        import diffusers
-
-        return loaded(getattr(diffusers, self._index["scheduler"][1]), self._source, "scheduler")
-
-    def _open_encoders(self) -> Any:
-        from diffusers import MotifVideoImage2VideoPipeline
-
-        return self._opened(MotifVideoImage2VideoPipeline, transformer=self.transformer, vae=self._vae)
+        return plain_contract(
+            "motif", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=self._shift
+        )
 
     def _read_prompt(self, prompt: str) -> Features:
         read = self._encoders.encode_prompt(prompt, device=self.device, dtype=self.transformer.dtype)
@@ -86,14 +64,6 @@ class Motif(Foundation):
             device=self.device,
         )
         return {"image_embeds": tokens.to(self.transformer.dtype)}
-
-    def _normalised(self, latents: Tensor) -> Tensor:
-        mean, spread = statistics(self._vae.config, latents)
-        return (latents - mean) / spread
-
-    def _denormalised(self, latents: Tensor) -> Tensor:
-        mean, spread = statistics(self._vae.config, latents)
-        return latents * spread + mean
 
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
         # The shift grows with the number of tokens, as in the family's own pipeline.

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
-from pydantic import ConfigDict, TypeAdapter, ValidationError
 from torch import Tensor, nn
 
 from diptych.files import replacing, sha256
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
+from diptych.models.headers import parsed, read_tensors
 from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig, PatchVae
 from diptych.types import InputError
@@ -27,7 +27,6 @@ SHIPPED = Path(__file__).parent / "weights" / "mini"
 """The mini inside the package."""
 
 _CONFIG, _NOTES = "diptych.config", "diptych.notes"
-_LARGEST_FILE = 16 << 30
 _LARGEST_NOTES = 1 << 20
 
 T = TypeVar("T")
@@ -152,32 +151,14 @@ def _present(path: Path) -> Path:
 
 
 def _read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    from safetensors import SafetensorError, safe_open
-
-    if path.stat().st_size > _LARGEST_FILE:
-        raise InputError(f"{path} is larger than any mini; point --model at a mini's folder.")
-    try:
-        with safe_open(path, "pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, file.metadata() or {}  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable safetensors file ({error}); fetch or train it again.") from None
+    return read_tensors(path, too_large="mini; point --model at a mini's folder", remedy="fetch or train it again")
 
 
 def _parse(kind: type[T], text: str | None, path: Path) -> T:
-    """Strict JSON to a frozen dataclass: unknown keys and wrong types are refused."""
+    """What a header says, where it says it."""
     if text is None:
         raise InputError(f"{path} does not say what it is (no {kind.__name__} in its header); it was not made here.")
-    strict: Any = type(kind.__name__, (kind,), {"__pydantic_config__": ConfigDict(extra="forbid")})
-    try:
-        parsed: Any = TypeAdapter(strict).validate_json(text)
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "its header"
-        raise InputError(
-            f"{path} has a header that cannot be used ({where}: {first['msg']}); fetch it again."
-        ) from None
-    values = {f.name: getattr(parsed, f.name) for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
-    return kind(**values)
+    return parsed(kind, text, path)
 
 
 def _notes(header: dict[str, str], path: Path) -> dict[str, Any]:

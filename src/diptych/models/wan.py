@@ -17,7 +17,7 @@ from torch import Tensor
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
-from diptych.models.foundation import Family, Features, Foundation, loaded, plain_contract, statistics, to_bytes
+from diptych.models.foundation import Family, Features, Foundation, plain_contract, to_bytes
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -42,14 +42,12 @@ class Wan(Foundation):
         pipelines=("WanImageToVideoPipeline",),
         repository="Wan-AI/Wan2.2-I2V-A14B-Diffusers",
         licence="Wan comes under the Apache licence, version 2.0.",
+        vae="AutoencoderKLWan",
+        network="WanTransformer3DModel",
     )
 
+    facts = FACTS
     _extrapolated = (r"blocks\.\d+\.(attn1|attn2|ffn)",)
-
-    @property
-    def facts(self) -> Facts:
-        """What the backbone is."""
-        return FACTS
 
     @property
     def boundary(self) -> float | None:
@@ -57,33 +55,16 @@ class Wan(Foundation):
         ratio = self._index.get("boundary_ratio")
         return None if ratio is None else float(ratio)
 
+    @property
+    def _parts(self) -> tuple[str, ...]:
+        """One network, or an expert for high noise and one for low."""
+        return ("transformer",) if self.boundary is None else ("transformer", "transformer_2")
+
     def _plain_contract(self) -> Contract:
         release = "wan2.1" if self.boundary is None else "wan2.2"
-        config = self._scheduler.config
-        shift = float(config.get("flow_shift") or config.get("shift") or 1.0)
-        return plain_contract(release, FACTS, lead_in=17, history=12, window_frames=81, fps=16.0, sigma_shift=shift)
-
-    def _load_vae(self) -> Any:
-        from diffusers import AutoencoderKLWan
-
-        return self._load(AutoencoderKLWan, "vae")
-
-    def _load_networks(self) -> tuple[Any, ...]:
-        from diffusers import WanTransformer3DModel
-
-        parts = ("transformer", "transformer_2") if self.boundary is not None else ("transformer",)
-        return tuple(self._load(WanTransformer3DModel, part) for part in parts)
-
-    def _load_scheduler(self) -> Any:
-        import diffusers
-
-        # Releases differ in their solver, so the repository names it.
-        return loaded(getattr(diffusers, self._index["scheduler"][1]), self._source, "scheduler")
-
-    def _open_encoders(self) -> Any:
-        from diffusers import WanImageToVideoPipeline
-
-        return self._opened(WanImageToVideoPipeline, transformer=None, transformer_2=None, vae=None)
+        return plain_contract(
+            release, FACTS, lead_in=17, history=12, window_frames=81, fps=16.0, sigma_shift=self._shift
+        )
 
     def _read_prompt(self, prompt: str) -> Features:
         read = self._encoders.encode_prompt(
@@ -98,17 +79,9 @@ class Wan(Foundation):
         tokens = self._encoders.encode_image(shown, self.device)
         return {"encoder_hidden_states_image": tokens.to(self.transformer.dtype)}
 
-    def _normalised(self, latents: Tensor) -> Tensor:
-        mean, spread = statistics(self._vae.config, latents)
-        return (latents - mean) / spread
-
-    def _denormalised(self, latents: Tensor) -> Tensor:
-        mean, spread = statistics(self._vae.config, latents)
-        return latents * spread + mean
-
     def fold_mask(self, condition: Condition) -> Condition:
-        """Four channels, one for each frame of a latent cell; borders lie between cells, so all four agree."""
-        return replace(condition, mask=condition.mask.expand(-1, FACTS.temporal_stride, -1, -1, -1))
+        """Four channels, one for each frame of a latent cell."""
+        return fold_by_frames(condition)
 
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
         scheduler.set_timesteps(steps, device="cpu")
@@ -121,3 +94,8 @@ class Wan(Foundation):
         return self._ask(
             network, hidden_states=torch.cat([noisy, mask, known], dim=1), timestep=sigma * TIMESTEPS, **features
         )
+
+
+def fold_by_frames(condition: Condition) -> Condition:
+    """The mask in four channels, one for each frame of a cell; borders lie between cells, so all four agree."""
+    return replace(condition, mask=condition.mask.expand(-1, FACTS.temporal_stride, -1, -1, -1))

@@ -23,7 +23,7 @@ import torch
 from diptych import __version__
 from diptych.animate.journal import Journal, opened_journal
 from diptych.animate.sampler import SamplerSettings
-from diptych.animate.session import Counted, Session, filled
+from diptych.animate.session import Session, filled
 from diptych.files import sha256, sweep, write_json, writing_errors
 from diptych.media.frame import fill, resize
 from diptych.media.image import read_image
@@ -447,17 +447,19 @@ def _stream(asked: _Asked, journal: Journal, metadata: dict[str, str]) -> tuple[
     keep = options.lead_in == "keep"
     lead_frames = asked.session.plan.lead_in if keep else 0
     waiting: deque[TimedFrame] = deque()
+    taken = 0
 
     def driving() -> Iterator[Picture]:
+        nonlocal taken
         for frame in ahead(driver.frames(), _AHEAD_FRAMES):
             waiting.append(frame)
+            taken += 1
             yield frame.pixels
 
     filling = asked.phases > 1 and asked.way == "fill"
-    frames = Counted(driving())
     chunks = asked.session.animate(
         asked.reference,
-        itertools.islice(frames, 0, None, asked.phases) if filling else frames,
+        itertools.islice(driving(), 0, None, asked.phases) if filling else driving(),
         options.prompt or "",
         options.seed,
         phases=1 if filling else asked.phases,
@@ -465,7 +467,7 @@ def _stream(asked: _Asked, journal: Journal, metadata: dict[str, str]) -> tuple[
         journal=journal,
     )
     if filling:
-        chunks = filled(chunks, asked.phases, lambda: frames.count, lead_frames)
+        chunks = filled(chunks, asked.phases, lambda: taken, lead_frames)
     try:
         first = next(chunks)
     except ValueError:
