@@ -56,7 +56,7 @@ def main() -> None:
         box, driving_box = box_for(pair.reference_aspect, agreed), box_for(pair.driving_aspect, agreed)
         truth = pair.truth(times, box.width, box.height)
         reference = pair.reference(box.width, box.height).frames
-        driving = pair.driving(times, driving_box.width, driving_box.height).frames
+        driving = pair.driving(times, 2 * driving_box.width, 2 * driving_box.height).frames
         made = np.concatenate(list(session.animate(reference[0], driving, pair.caption)))
         still = np.repeat(reference, len(made), axis=0)
         columns = [

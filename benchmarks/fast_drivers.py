@@ -52,7 +52,7 @@ def main() -> None:
         box, driving_box = box_for(pair.reference_aspect, agreed), box_for(pair.driving_aspect, agreed)
         truth = pair.truth(times, box.width, box.height).frames
         reference = pair.reference(box.width, box.height).frames[0]
-        driving = pair.driving(times, driving_box.width, driving_box.height).frames
+        driving = pair.driving(times, 2 * driving_box.width, 2 * driving_box.height).frames
         keys = np.concatenate(list(session.animate(reference, driving[::count], pair.caption)))
         ways = {
             "phases": np.concatenate(list(session.animate(reference, driving, pair.caption, phases=count))),

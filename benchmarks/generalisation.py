@@ -32,7 +32,7 @@ SIGMAS = (0.5, 0.9, 1.0)
 def errors(mini: MiniBackbone, numbers: range, kin_share: float) -> dict[str, float]:
     found = defaultdict(list)
     for number in numbers:
-        drawn = draw(number, mini.contract, kin_share=kin_share)
+        drawn = draw(number, mini.contract, kin_share=kin_share, locate=mini.locate)
         target, condition = collate([encode_draw(drawn, mini.encode_canvas, mini.facts.empty)])
         text = mini.encode_text([drawn.prompt])
         given = 1 + drawn.window.history // mini.facts.temporal_stride
@@ -52,11 +52,12 @@ def main() -> None:
     args = parser.parse_args()
     mini = load_mini(model_folder(args.model))
     # The same mix as the cache's, or seen and unseen draws would differ in more than being seen.
-    seen = errors(mini, range(args.draws), KIN_SHARE)
+    first = mini.notes["denoiser"]["recipe"].get("first_draw", 0)
+    seen = errors(mini, range(first, first + args.draws), KIN_SHARE)
     unseen = errors(mini, range(HELD_OUT, HELD_OUT + args.draws), KIN_SHARE)
     for name, value in seen.items():
         print(f"{name:16} trained on {value:.3f}   never seen {unseen[name]:.3f}")
-    gap = driver_gap(mini, [draw(HELD_OUT + n, mini.contract) for n in range(args.draws)])
+    gap = driver_gap(mini, [draw(HELD_OUT + n, mini.contract, locate=mini.locate) for n in range(args.draws)])
     print(f"with another's driver the error at sigma 1 grows by {gap:.1%}")
 
 

@@ -27,7 +27,7 @@ def main() -> None:
     args = parser.parse_args()
     mini = load_mini(model_folder(args.model))
     # Beyond those that previews show during training, so that nothing was chosen on them.
-    draws = [draw(HELD_OUT + 1000 + n, mini.contract) for n in range(args.draws)]
+    draws = [draw(HELD_OUT + 1000 + n, mini.contract, locate=mini.locate) for n in range(args.draws)]
     opens = np.array([not d.window.history for d in draws])
     for steps in args.steps:
         scores = []

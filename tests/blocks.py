@@ -5,7 +5,7 @@ cell for cell, what is given there, else what the motion panel shows. So every r
 frame it answers, and any slip of a window by one frame is seen.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -13,10 +13,11 @@ import torch
 from diptych.method.contract import Contract
 from diptych.method.diffusion import Euler
 from diptych.method.incontext import compose, split
+from diptych.models.locator import Locator, LocatorConfig
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
 from diptych.models.patches import PatchConfig, PatchVae
 from diptych.models.protocol import Facts
-from diptych.models.store import save_denoiser, save_vae
+from diptych.models.store import save_denoiser, save_locator, save_vae
 
 FACTS = Facts(
     name="blocks",
@@ -34,7 +35,7 @@ FACTS = Facts(
 class Blocks:
     """Behind the Backbone protocol; remembers every input of its network."""
 
-    contract: Contract = field(default_factory=lambda: contract(panel_area=32 * 32))
+    contract: Contract = field(default_factory=lambda: replace(contract(panel_area=32 * 32), motion_fit="frame"))
     facts: Facts = FACTS
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     seen: list[torch.Tensor] = field(default_factory=list)
@@ -96,10 +97,19 @@ def random_denoiser(config: DenoiserConfig) -> Denoiser:
     return denoiser
 
 
+def random_locator(config: LocatorConfig) -> Locator:
+    """A locator that says something of every picture: a fresh one says the same of all."""
+    locator = Locator(config).eval()
+    torch.nn.init.normal_(locator.out.weight, std=0.1)
+    return locator
+
+
 def save_random_mini(folder):
     """The files of a mini with random weights at a quarter of the size, the same ones every time; gives the folder."""
     torch.manual_seed(0)
-    vae, denoiser = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
+    vae, denoiser = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1, layers=2, sight=8)
+    locator = LocatorConfig(width=8, hidden=8)
+    save_locator(folder / "locator.safetensors", random_locator(locator), locator, {})
     save_vae(folder / "vae.safetensors", patch_vae(vae), vae, {})
     save_denoiser(folder / "denoiser.safetensors", random_denoiser(denoiser), denoiser, contract(32 * 32), {})
     return folder

@@ -201,6 +201,11 @@ MODELS = {
     "no such folder": (lambda: Path(MODEL).rename("elsewhere"), MODEL),
     "no denoiser": (lambda: Path(DENOISER).unlink(), "missing"),
     "no vae": (lambda: Path(VAE).unlink(), "missing"),
+    "no locator": (lambda: Path(f"{MODEL}/locator.safetensors").unlink(), "missing"),
+    "a locator larger than memory": (
+        rewritten("locator.safetensors", config_with(width=10**6)),
+        "must be from 1 to",
+    ),
     "an empty file": (lambda: Path(DENOISER).write_bytes(b"") and None, "safetensors"),
     "a pickle": (lambda: pickled(DENOISER), "safetensors"),
     "another pickle": (lambda: Path(VAE).write_bytes(pickle.dumps(print)) and None, "safetensors"),

@@ -226,7 +226,7 @@ def _add_train(commands: _Commands) -> None:
     mini.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a started one is resumed")
     mini.add_argument(
         "--stage",
-        choices=("all", "vae", "cache", "denoiser"),
+        choices=("all", "locator", "vae", "cache", "sight", "denoiser"),
         default="all",
         help="one stage alone, or all in order (default all)",
     )

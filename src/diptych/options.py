@@ -16,7 +16,7 @@ Fit = Literal["fit", "fill", "stretch"]
 Colour = tuple[int, int, int]
 BackboneName = Literal["mini", "hunyuan15", "wan", "motif"]
 MiniSize = Literal["tiny", "cpu", "gpu"]
-MiniStage = Literal["all", "vae", "cache", "denoiser"]
+MiniStage = Literal["all", "locator", "vae", "cache", "sight", "denoiser"]
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,26 @@ class Clip:
         return len(self.frames) / self.duration
 
 
+@dataclass(frozen=True)
+class Stand:
+    """Where the figures of a picture stand and how large they are; the mean, where there are several.
+
+    Attributes:
+        x: of the root (a biped's pelvis) of a figure at rest in this place, pixels from the picture's left edge; may
+            lie outside.
+        y: the same from the upper edge.
+        height: of the body, pixels, whatever the pose and however much of it is in the picture.
+    """
+
+    x: float
+    y: float
+    height: float
+
+    def scaled(self, scale: float) -> Stand:
+        """The same in a picture whose sides are ``scale`` times as long."""
+        return Stand(self.x * scale, self.y * scale, self.height * scale)
+
+
 @dataclass(frozen=True, eq=False)
 class Skeleton:
     """Joints of every figure in every frame of a clip.

@@ -8,7 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from diptych.media.frame import MID_GREY, Placement, fill, fit, panel_for, place_in, resize, unfit
+from diptych.media.frame import (
+    MID_GREY,
+    Placement,
+    View,
+    figure_view,
+    fill,
+    fit,
+    located_view,
+    panel_for,
+    place_in,
+    resize,
+    unfit,
+    view,
+)
+from diptych.types import Stand
 
 SIDES = st.integers(1, 3000)
 SMALL = st.integers(1, 80)
@@ -152,3 +166,40 @@ def test_filling_covers_and_cuts_the_middle_out() -> None:
     assert np.array_equal(fill(source, 40, 40), source[:, 10:50])
     assert np.array_equal(fill(source, 60, 20), source[10:30])
     assert fill(np.stack([source] * 2), 33, 77).shape == (2, 77, 33, 3)
+
+
+def test_a_view_brings_a_figure_to_where_another_stands_and_to_its_size() -> None:
+    # A red disc of 20 pixels at (90, 30) is to be one of 10 pixels at (20, 40) of the picture in the box.
+    rows, columns = np.mgrid[:120, :160]
+    source = np.zeros((120, 160, 3), np.uint8)
+    source[(rows + 0.5 - 30) ** 2 + (columns + 0.5 - 90) ** 2 < 100] = (255, 0, 0)
+    box = panel_for(48, 56, 48 * 56)
+    stands = {120: Stand(90, 30, 20), 56: Stand(20, 40, 10)}
+    shown = located_view(np.zeros((56, 48, 3), np.uint8), source, box, lambda picture: stands[len(picture)])
+    assert shown == figure_view(stands[56], stands[120], box, (160, 120))
+    assert shown.scale == 0.5
+    panel = view(source, shown, box.panel_height, box.panel_width)
+    assert panel.shape == (box.panel_height, box.panel_width, 3)
+    disc = panel[..., 0] / 255
+    rows, columns = np.mgrid[: box.panel_height, : box.panel_width] + 0.5
+    assert disc.sum() == pytest.approx(np.pi * 25, rel=0.1)
+    assert (disc * rows).sum() / disc.sum() == pytest.approx(box.y + 40, abs=0.6)
+    assert (disc * columns).sum() / disc.sum() == pytest.approx(box.x + 20, abs=0.6)
+
+
+def test_beyond_a_views_rim_the_rims_pixels_go_on_and_frames_are_alike() -> None:
+    source = picture(8, 8)
+    moved = view(source, View(1.0, 3, -2), 8, 8)
+    assert np.array_equal(moved[:6, 3:], source[2:, :5])
+    assert np.array_equal(moved[:6, :3], source[2:, :1].repeat(3, axis=1))
+    assert np.array_equal(moved[6:, 3:], source[-1:, :5].repeat(2, axis=0))
+    assert np.array_equal(view(source, View(1.0, 0, 0), 8, 8), source)
+    assert np.array_equal(view(source, View(1.0, 100, 100), 4, 4), np.broadcast_to(source[0, 0], (4, 4, 3)))
+    assert np.array_equal(view(np.stack([source] * 2), View(1.0, 3, -2), 8, 8)[1], moved)
+
+
+def test_no_view_is_further_from_the_whole_than_four_times() -> None:
+    box = panel_for(64, 64, 64 * 64)
+    tiny, huge = Stand(32, 32, 0.01), Stand(32, 32, 1e4)
+    assert figure_view(huge, tiny, box, (128, 128)).scale == 2.0
+    assert figure_view(tiny, huge, box, (128, 128)).scale == 0.125

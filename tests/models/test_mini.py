@@ -7,9 +7,10 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from blocks import patch_vae, random_denoiser
+from blocks import patch_vae, random_denoiser, random_locator
 from diptych.method import incontext as ic
 from diptych.models import store
+from diptych.models.locator import LocatorConfig
 from diptych.models.mini import (
     FACTS,
     PLACES,
@@ -35,6 +36,8 @@ def mini():
 
 @pytest.fixture
 def folder(mini, tmp_path):
+    locator = LocatorConfig(width=8, hidden=8)
+    store.save_locator(tmp_path / "locator.safetensors", random_locator(locator), locator, {})
     store.save_vae(tmp_path / "vae.safetensors", mini.vae, VAE, {"steps": 1})
     store.save_denoiser(tmp_path / "denoiser.safetensors", mini.denoiser, DENOISER, mini.contract, {"steps": 2})
     return tmp_path

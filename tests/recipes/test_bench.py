@@ -8,9 +8,10 @@ import torch
 
 from blocks import patch_vae
 from diptych.media.image import read_image
+from diptych.models.locator import Locator, LocatorConfig
 from diptych.models.mini import Denoiser, DenoiserConfig, contract
 from diptych.models.patches import PatchConfig
-from diptych.models.store import save_denoiser, save_vae
+from diptych.models.store import save_denoiser, save_locator, save_vae
 from diptych.options import BenchPuppetsOptions
 from diptych.recipes.bench import bench_puppets
 from diptych.types import InputError
@@ -21,6 +22,8 @@ def model(tmp_path_factory):
     torch.manual_seed(0)
     folder = tmp_path_factory.mktemp("model")
     vae, denoiser = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1)
+    locator = LocatorConfig(width=8, hidden=8)
+    save_locator(folder / "locator.safetensors", Locator(locator), locator, {})
     save_vae(folder / "vae.safetensors", patch_vae(vae), vae, {})
     save_denoiser(folder / "denoiser.safetensors", Denoiser(denoiser), denoiser, contract(), {})
     return str(folder)

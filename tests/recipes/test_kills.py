@@ -173,7 +173,7 @@ def test_training_the_mini(tmp_path):
     assert last.code == 0, last.said
     trained_alike(out, unbroken)
     if KILLS >= 20:
-        assert stages == {"vae", "cache", "denoiser"}
+        assert stages == {"locator", "vae", "cache", "sight", "denoiser"}
 
 
 def trained_alike(out, unbroken):

@@ -18,7 +18,7 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mini")
     train_mini(TrainMiniOptions(size="tiny", output=folder, minutes=1e-9))
     assert not (folder / "mini" / "vae.safetensors").exists()
-    for stage in ("vae", "cache", "denoiser"):
+    for stage in ("locator", "vae", "cache", "sight", "denoiser"):
         train_mini(TrainMiniOptions(size="tiny", output=folder, stage=stage))
     return folder
 

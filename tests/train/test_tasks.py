@@ -97,7 +97,7 @@ def test_where_figures_and_limbs_are_is_learnt_and_counts_by_its_weight(task):
     seen = plain[1]["figures"] + plain[1]["limbs"]
     assert both[0].item() == pytest.approx(plain[0].item() + 2 * seen, rel=1e-4)
     optimizer = torch.optim.AdamW(task.module.parameters(), lr=3e-3)
-    for step in range(60):
+    for step in range(100):
         loss, numbers = task.loss(task.module, step, seeded(0, step))
         loss.backward()
         optimizer.step()

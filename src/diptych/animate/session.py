@@ -15,12 +15,12 @@ import torch
 
 from diptych.animate.journal import Journal
 from diptych.animate.sampler import SamplerSettings, sample
-from diptych.media.frame import Placement, fit, panel_for, unfit
+from diptych.media.frame import Placement, View, fit, located_view, panel_for, unfit, view
 from diptych.method.diffusion import seeded
 from diptych.method.incontext import WindowPlan, canvas_condition, output_latents
 from diptych.method.pixels import to_frames, to_pixels
 from diptych.models.protocol import Backbone
-from diptych.types import Frames, Picture
+from diptych.types import Frames, Picture, Stand
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,10 +30,22 @@ class Session:
     Attributes:
         backbone: with its adapter, in evaluation mode.
         settings: steps and guidance.
+        locate: says where figures stand in a picture; for contracts that bring the driver's figure to the reference's
+            place, and needed by those.
     """
 
     backbone: Backbone
     settings: SamplerSettings
+    locate: Callable[[Picture], Stand] | None = None
+
+    def __post_init__(self) -> None:
+        """Checks that figures can be found where they must be.
+
+        Raises:
+            ValueError: if nobody was given to find them.
+        """
+        if self.locate is None and self.backbone.contract.motion_fit == "figure":
+            raise ValueError("this model wants drivers brought to the reference's place; give it a locator")
 
     @property
     def plan(self) -> WindowPlan:
@@ -86,7 +98,7 @@ class Session:
         """
         box, plan = self._box(reference), self.plan
         placed, _ = fit(reference, box)
-        frames = (fit(frame, (box.panel_height, box.panel_width))[0] for frame in driving)
+        frames = self._placed(reference, driving, box)
         shown: list[list[Picture]] = [[] for _ in range(phases)]
         finished: list[Frames | None] = [None] * phases
         for index in itertools.count():
@@ -114,6 +126,19 @@ class Session:
                 break
         if not shown[0]:
             raise ValueError("the driver has no frame")
+
+    def _placed(self, reference: Picture, driving: Iterable[Picture], box: Placement) -> Iterator[Picture]:
+        """The driver's frames as they stand in their panel."""
+        panel = box.panel_height, box.panel_width
+        shown: View | None = None
+        for frame in driving:
+            if self.backbone.contract.motion_fit == "frame":
+                yield fit(frame, panel)[0]
+                continue
+            if shown is None:
+                assert self.locate is not None
+                shown = located_view(reference, frame, box, self.locate)
+            yield view(frame, shown, *panel)
 
     def _window(
         self, index: int, reference: Picture, motion: Frames, finished: Frames | None, prompt: str, seed: int

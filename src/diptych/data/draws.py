@@ -8,32 +8,35 @@ made, so a model that only ever saw clean history drifts.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.media.frame import Placement, fit, panel_for, resize, unfit
+from diptych.media.frame import Placement, figure_view, fit, located_view, panel_for, unfit, view
 from diptych.method.contract import Contract
 from diptych.method.incontext import Window, continuation, opening
 from diptych.puppets.limbs import LIMBS, limb_layers
-from diptych.puppets.scenes import Pair, draw_pair, with_kin
-from diptych.types import Frames, Picture
+from diptych.puppets.scenes import Pair, draw_pair, stand_of, with_kin
+from diptych.types import Frames, Picture, Stand
 
 LAYERS = 1 + len(LIMBS)
 """Layers of ``Draw.figures``: what figures cover, then every limb."""
 
-DRAWS = 4
+_FINER = 2
+"""Times as many pixels a side that a driver has where a part of it may be shown."""
+
+DRAWS = 5
 """Counts the changes of what a number draws: latents cached for one count are not those of another."""
 
-KIN_SHARE = 0.5
+KIN_SHARE = 0.25
 """Share of training pairs whose driver differs from the answer in looks and background only (``scenes.with_kin``).
 
 On pairs as they are, a network first finds that looks can be copied and stays there long; where the motion lies in the
 same cell of the other panel, it finds that too, and goes on from there (docs/log.md has the figures)."""
 
-HISTORY_SHARE = 0.25
+HISTORY_SHARE = 0.125
 """Share of windows that continue a video."""
 
 HELD_SHARE = 0.1
@@ -69,7 +72,13 @@ class Draw:
     figures: NDArray[np.uint8]
 
 
-def draw(number: int, contract: Contract, *, split: str = "train", kin_share: float = 0.0) -> Draw:
+Locate = Callable[[Picture], Stand]
+"""Says where figures stand in a picture; by :class:`~diptych.models.locator.Locator` at inference."""
+
+
+def draw(
+    number: int, contract: Contract, *, split: str = "train", kin_share: float = 0.0, locate: Locate | None = None
+) -> Draw:
     """The draw of a number.
 
     Args:
@@ -77,6 +86,8 @@ def draw(number: int, contract: Contract, *, split: str = "train", kin_share: fl
         contract: says the panel's size and the windows.
         split: of the puppet world, ``train`` or ``eval``.
         kin_share: how often the driver is the answer in other clothes; 0 for everything that is measured.
+        locate: finds figures where drivers are shown so that theirs stands in the reference's place, with all the
+            mistakes that it will make at inference. None knows where they are.
     """
     rng = np.random.default_rng([number, 0xD1])
     pair = draw_pair(number, split=split)
@@ -90,7 +101,7 @@ def draw(number: int, contract: Contract, *, split: str = "train", kin_share: fl
     shown = window.motion_frames
     ends = shown if rng.random() >= HELD_SHARE else int(rng.integers(1 + window.history, shown + 1))
     times = pair.start + rng.uniform(0.0, 1.5) + np.minimum(np.arange(shown), ends - 1) / fps
-    reference, motion, output, figures = _render(pair, times, window, contract)
+    reference, motion, output, figures = _render(pair, times, window, contract, locate)
     history = None
     if window.history:
         history = damaged(output[1 : 1 + window.history], rng)
@@ -99,25 +110,68 @@ def draw(number: int, contract: Contract, *, split: str = "train", kin_share: fl
 
 
 def _render(
-    pair: Pair, times: np.ndarray, window: Window, contract: Contract
+    pair: Pair, times: NDArray[np.float64], window: Window, contract: Contract, locate: Locate | None
 ) -> tuple[Picture, Frames, Frames, NDArray[np.uint8]]:
-    box, driving_box = (box_for(aspect, contract) for aspect in (pair.reference_aspect, pair.driving_aspect))
+    box = box_for(pair.reference_aspect, contract)
     shown = [pair.reference(box.width, box.height), pair.truth(times, box.width, box.height)]
     if not window.history:
         shown[0] = pair.lead_in(window.lead_in, times[0], box.width, box.height)
     output = fit(np.concatenate([one.frames for one in shown]), box)[0]
-    driving = pair.driving(times, driving_box.width, driving_box.height)
-    motion, placement = fit(driving.frames, (box.panel_height, box.panel_width))
     figures = np.zeros((LAYERS, *output.shape[:2], 2 * box.panel_width), np.uint8)
     left = unfit(figures[..., : box.panel_width, None], box)[..., 0]
-    right = unfit(figures[:, window.lead_in :, :, box.panel_width :, None], placement)[..., 0]
     left[0] = np.concatenate([one.mask for one in shown])
     left[1:] = np.concatenate([limb_layers(one.skeleton, box.height, box.width) for one in shown], axis=1)
-    # Masks take the pictures' way into the panel, in which they are scaled.
-    right[0] = resize(driving.mask[..., None].repeat(3, -1), placement.width, placement.height)[..., 0]
-    scale = placement.width / driving_box.width
-    right[1:] = limb_layers(driving.skeleton, placement.height, placement.width, scale=scale)
+    motion, seen = _driving(pair, times, box, contract, locate)
+    figures[:, window.lead_in :, :, box.panel_width :] = seen
     return output[0], motion, output, figures
+
+
+def _driving(
+    pair: Pair, times: NDArray[np.float64], box: Placement, contract: Contract, locate: Locate | None
+) -> tuple[Frames, NDArray[np.uint8]]:
+    """The driver's frames as they come into the panel, and the layers of figures and limbs there."""
+    height, width = box.panel_height, box.panel_width
+    asked = box_for(pair.driving_aspect, contract)
+    if contract.motion_fit == "frame":
+        rendered = pair.driving(times, asked.width, asked.height)
+        motion, placement = fit(rendered.frames, (height, width))
+        # Masks take the pictures' way into the panel, in which they are scaled.
+        mask = fit(_grey(rendered.mask), placement, pad_value=0)[0][..., 0]
+        skeleton = rendered.skeleton
+        scale, left, top = placement.width / asked.width, placement.x, placement.y
+    else:
+        # Finer than the panel, as real drivers are: a view may show a part of it alone. The first frame of the video,
+        # wherever this window lies in it, is what the view follows from.
+        wide, high = _FINER * asked.width, _FINER * asked.height
+        rendered = pair.driving(np.append(pair.start, times), wide, high)
+        if locate is None:
+            stands = stand_of(pair.reference_scene, box.width, box.height), stand_of(pair.driving_scene, wide, high)
+            chosen = figure_view(*stands, box, (wide, high))
+        else:
+            reference = pair.reference(_FINER * box.width, _FINER * box.height).frames[0]
+            chosen = located_view(reference, rendered.frames[0], box, locate)
+        motion = view(rendered.frames[1:], chosen, height, width)
+        mask = view(_grey(rendered.mask[1:]), chosen, height, width)[..., 0]
+        skeleton = replace(rendered.skeleton, joints=rendered.skeleton.joints[1:])
+        scale, left, top = chosen.scale, chosen.left, chosen.top
+    limbs = limb_layers(skeleton, height, width, scale=scale, left=left, top=top)
+    return motion, np.concatenate([mask[None], limbs])
+
+
+def _grey(mask: NDArray[np.uint8]) -> Frames:
+    return mask[..., None].repeat(3, -1)
+
+
+def pictures(number: int, area: int, *, split: str = "train") -> list[tuple[Picture, Stand]]:
+    """Reference and first driving frame of a number's pair, of panels of some area, and where their figures stand."""
+    pair = draw_pair(number, split=split)
+    first = np.array([pair.start])
+    made: list[tuple[Picture, Stand]] = []
+    for scene, aspect in ((pair.reference_scene, pair.reference_aspect), (pair.driving_scene, pair.driving_aspect)):
+        box = panel_for(round(1000 * aspect), 1000, _FINER**2 * area)
+        shown = pair.reference(box.width, box.height) if not made else pair.driving(first, box.width, box.height)
+        made.append((shown.frames[0], stand_of(scene, box.width, box.height)))
+    return made
 
 
 def box_for(aspect: float, contract: Contract) -> Placement:

@@ -1,4 +1,4 @@
-"""Where a picture lies in a panel: fitted, never stretched, padded with mid-grey, and cut out again.
+"""Where a picture lies in a panel: fitted, never stretched, padded with mid-grey, and cut out again; or a view of it.
 
 Models work on panels whose sides are multiples of their stride; pictures have any size. A ``Placement`` says where the
 one lies in the other, so that what went in can be cut out.
@@ -6,6 +6,7 @@ one lies in the other, so that what went in can be cut out.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import sqrt
 from typing import Literal
@@ -14,11 +15,16 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.types import Picture, Stand
+
 MID_GREY = 128
 """What padding is made of: nearest 8-bit value to 0 in [-1, 1], the same that an empty panel shows."""
 
 _LONGEST = 2.0
 """A picture's longer side is at most this many times the root of the area it was meant to have."""
+
+_ZOOMED = 4.0
+"""A view shows a picture at most so many times larger or smaller than if all of it were shown."""
 
 Pixels = NDArray[np.uint8]
 """RGB, uint8: one picture ``(h, w, 3)`` or frames ``(t, h, w, 3)``."""
@@ -120,6 +126,73 @@ def fit(pixels: Pixels, panel: Placement | tuple[int, int], pad_value: int = MID
     out = np.full((*pixels.shape[:-3], panel.panel_height, panel.panel_width, 3), pad_value, np.uint8)
     unfit(out, panel)[...] = resize(pixels, panel.width, panel.height)
     return out, panel
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of a picture a panel shows: a pixel (x, y) of the picture lies at (scale x + left, scale y + top).
+
+    Attributes:
+        scale: pixels of the panel for one of the picture.
+        left: where the picture's left edge lies, pixels of the panel.
+        top: where its upper edge lies.
+    """
+
+    scale: float
+    left: int
+    top: int
+
+
+def figure_view(reference: Stand, driving: Stand, box: Placement, size: tuple[int, int]) -> View:
+    """The view of a driver in which its figure is as large as the reference's and stands in the same place.
+
+    Args:
+        reference: where the reference's figure stands, in pixels of its box.
+        driving: where the driver's figure stands in the first frame, in pixels of that.
+        box: of the reference in its panel; the driver's panel is of the same size.
+        size: width and height of the driver's frames, pixels.
+
+    Returns:
+        For all of the video. Whatever is said of the figures, the scale differs at most ``_ZOOMED`` times from the one
+        at which all of the driver fits into the panel.
+    """
+    whole = min(box.panel_width / size[0], box.panel_height / size[1])
+    scale = min(max(reference.height / driving.height, whole / _ZOOMED), whole * _ZOOMED)
+    left, top = box.x + reference.x - scale * driving.x, box.y + reference.y - scale * driving.y
+    return View(scale, round(left), round(top))
+
+
+def located_view(reference: Picture, first: Picture, box: Placement, locate: Callable[[Picture], Stand]) -> View:
+    """The view of :func:`figure_view` for a picture and the first frame of a driver in which somebody finds figures.
+
+    Args:
+        reference: RGB, uint8, ``(h, w, 3)``, any size.
+        first: frame of the driver, likewise; what moves away from where it stands there has moved.
+        box: of the reference in its panel.
+        locate: says where the figures of a picture stand.
+    """
+    found = locate(reference).scaled(box.width / reference.shape[1])
+    return figure_view(found, locate(first), box, (first.shape[1], first.shape[0]))
+
+
+def view(pixels: Pixels, shown: View, height: int, width: int) -> Pixels:
+    """Show a part of a picture or of frames in a panel; beyond their rim, the rim's pixels go on.
+
+    Args:
+        pixels: RGB, uint8, ``(h, w, 3)`` or ``(t, h, w, 3)``.
+        shown: which part. One that shows nothing of the picture is moved until it shows its rim.
+        height: of the panel.
+        width: of the panel.
+
+    Returns:
+        uint8, ``(height, width, 3)`` with the leading axes of ``pixels``.
+    """
+    whole_height, whole_width = (max(1, round(side * shown.scale)) for side in pixels.shape[-3:-1])
+    rows, columns = (
+        np.clip(np.arange(size) - start, 0, whole - 1)
+        for size, start, whole in ((height, shown.top, whole_height), (width, shown.left, whole_width))
+    )
+    return resize(pixels, whole_width, whole_height)[..., rows[:, None], columns, :]
 
 
 def unfit(pixels: Pixels, placement: Placement) -> Pixels:

@@ -51,6 +51,8 @@ class Contract:
         sigma_shift: shift of the sigma schedule it is sampled with.
         loss_region: where its loss was taken.
         text: whether it was trained with prompts.
+        motion_fit: how drivers come into their panel: the whole ``frame``, or the view in which the driver's ``figure``
+            is as large as the reference's and stands where that one does.
         rank: LoRA rank, or None where the whole network was trained.
         targets: regular expression of the adapted layers, or None.
         version: of this description.
@@ -70,6 +72,7 @@ class Contract:
     sigma_shift: float
     loss_region: LossRegion
     text: bool
+    motion_fit: Literal["frame", "figure"] = "frame"
     rank: int | None = None
     targets: str | None = None
     version: int = CONTRACT_VERSION

@@ -6,7 +6,7 @@ patches (``patches.py``). What is trained is all of it; there is no foundation b
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,9 +16,12 @@ from torch import Tensor, nn
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS, Euler, per_sample, velocity_to
 from diptych.method.incontext import Condition
+from diptych.models.locator import Locator
 from diptych.models.patches import PatchVae, refuse_beyond
 from diptych.models.protocol import Facts
+from diptych.models.sight import Sight, given, onto_canvas, to_cells
 from diptych.models.words import WordEncoder, tokens
+from diptych.types import Picture, Stand
 
 FACTS = Facts(
     name="mini",
@@ -42,6 +45,7 @@ class DenoiserConfig:
         heads: attention heads of 32 channels each.
         blocks: dual-stream blocks.
         layers: how many layers of figures it learns to see (``Denoiser.forward``): 1, or 1 and one for each limb.
+        sight: channels of the network that looks at what is given (``sight.py``); 0 has none.
         text_width: channels of a word.
         text_length: words kept of a prompt.
         text_buckets: size of the table of words.
@@ -50,6 +54,7 @@ class DenoiserConfig:
     heads: int = 6
     blocks: int = 4
     layers: int = 1
+    sight: int = 0
     text_width: int = 64
     text_length: int = 24
     text_buckets: int = 1024
@@ -60,6 +65,8 @@ class DenoiserConfig:
         Raises:
             ValueError: naming the size.
         """
+        if self.sight:
+            refuse_beyond(self, sight=256)
         refuse_beyond(self, heads=64, blocks=64, layers=64, text_width=1024, text_length=1024, text_buckets=1 << 16)
 
 
@@ -85,6 +92,7 @@ def contract(panel_area: int = 64 * 64) -> Contract:
         sigma_shift=3.0,
         loss_region="output",
         text=True,
+        motion_fit="figure",
     )
 
 
@@ -108,8 +116,9 @@ class Denoiser(nn.Module):
         from diffusers import MotifVideoTransformer3DModel
 
         self.words = WordEncoder(config.text_width, config.text_length, config.text_buckets)
+        self.sight = Sight(config.layers, config.sight, channels) if config.sight else None
         self.transformer = MotifVideoTransformer3DModel(
-            in_channels=2 * channels + 1 + PLACES,
+            in_channels=2 * channels + 1 + PLACES + (config.layers * FIGURES if config.sight else 0),
             out_channels=channels + config.layers * FIGURES,
             patch_size=1,
             num_single_layers=0,
@@ -123,7 +132,20 @@ class Denoiser(nn.Module):
         self.transformer.rope = PanelRope(self.transformer.rope)
         _start_gently(self.transformer)
 
-    def forward(self, x: Tensor, sigma: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    @torch.no_grad()
+    def look(self, known: Tensor) -> Tensor | None:
+        """How likely figures and limbs are in the cells that are given, as one panel (``sight.given``).
+
+        Args:
+            known: latents of what is known, ``(b, c, t', h', 2w')``.
+
+        Returns:
+            ``(b, layers * FIGURES, t', h', w')`` in [0, 1], or None without sight. No gradient: sight is trained first,
+            by itself.
+        """
+        return None if self.sight is None else to_cells(self.sight(given(known))).sigmoid()
+
+    def forward(self, x: Tensor, sigma: Tensor, rows: Tensor, looked: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """The velocity, and where figures and limbs are: in the finished left panel, and in the motion that is shown.
 
         The latter is asked for in training only. Who has to say where the driver's limbs are, and where they will be on
@@ -133,14 +155,20 @@ class Denoiser(nn.Module):
             x: model input, ``(b, 2c + 1, t', h', 2w')``.
             sigma: in [0, 1], ``(b,)``.
             rows: token rows of the prompts, int64 ``(b, length)``.
+            looked: from :meth:`look`, where it is known already.
 
         Returns:
             ``(b, c, t', h', 2w')``, and the logits of coverage, ``(b, layers * FIGURES, t', h', 2w')``.
         """
         noisy, known, mask = x.split([(x.shape[1] - 1) // 2, (x.shape[1] - 1) // 2, 1], dim=1)
         seen = believed(noisy, sigma) * (1 - mask)
+        shown = [seen, known, mask, places(x)]
+        if self.sight is not None:
+            looked = self.look(known) if looked is None else looked
+            assert looked is not None
+            shown.append(onto_canvas(looked.to(x)))
         told = self.transformer(
-            hidden_states=torch.cat([seen, known, mask, places(x)], dim=1),
+            hidden_states=torch.cat(shown, dim=1),
             timestep=sigma * TIMESTEPS,
             encoder_hidden_states=self.words(rows),
             return_dict=False,
@@ -223,6 +251,7 @@ class MiniBackbone:
         vae: pixels to latents and back.
         denoiser: transformer and text encoder; None where only the VAE is there yet.
         contract: what the weights were trained for.
+        locator: where the contract wants drivers brought to the reference's place.
         notes: how the weights came to be (steps, samples, score), for run.json and ``doctor``.
         identity: hashes of its files.
     """
@@ -230,6 +259,7 @@ class MiniBackbone:
     vae: PatchVae
     denoiser: Denoiser | None
     contract: Contract
+    locator: Locator | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     identity: dict[str, str] = field(default_factory=dict)
 
@@ -242,6 +272,11 @@ class MiniBackbone:
     def device(self) -> torch.device:
         """Where its weights are."""
         return self.vae.mend.place.device
+
+    @property
+    def locate(self) -> Callable[[Picture], Stand] | None:
+        """Says where figures stand in a picture, where drivers are brought to the reference's place."""
+        return None if self.locator is None else self.locator.locate
 
     def encode_text(self, prompts: Sequence[str], references: Tensor | None = None) -> Tensor:
         """Token rows, int64 ``(b, length)``; the words' vectors are part of the denoiser."""

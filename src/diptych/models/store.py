@@ -1,5 +1,6 @@
-"""A mini on disk: two safetensors files whose headers say what they are.
+"""A mini on disk: safetensors files whose headers say what they are.
 
+    locator.safetensors    weights of the locator, for contracts that bring the driver's figure to the reference's place
     vae.safetensors        weights of the VAE
     denoiser.safetensors   weights of transformer and text encoder, and the contract
 
@@ -19,6 +20,7 @@ from torch import Tensor, nn
 from diptych.files import replacing, sha256
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
 from diptych.models.headers import parsed, read_tensors
+from diptych.models.locator import Locator, LocatorConfig
 from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig, PatchVae
 from diptych.types import InputError
@@ -28,6 +30,13 @@ SHIPPED = Path(__file__).parent / "weights" / "mini"
 
 _CONFIG, _NOTES = "diptych.config", "diptych.notes"
 _LARGEST_NOTES = 1 << 20
+
+_GROWING = {
+    "transformer.x_embedder.proj.weight": 1,
+    "transformer.proj_out.weight": 0,
+    "transformer.proj_out.bias": 0,
+}
+"""What a denoiser can gain when it is trained on, and along which axis."""
 
 T = TypeVar("T")
 
@@ -45,10 +54,10 @@ def model_folder(model: str) -> Path:
 
 
 def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
-    """Loads a mini with VAE and denoiser, in evaluation mode.
+    """Loads a mini with VAE and denoiser, and the locator where its contract asks for one, in evaluation mode.
 
     Args:
-        folder: holds ``vae.safetensors`` and ``denoiser.safetensors``.
+        folder: holds the safetensors files.
         device: where to.
 
     Raises:
@@ -70,22 +79,31 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
         backbone,
         denoiser=denoiser.to(device).eval(),
         contract=agreed,
+        locator=load_locator(folder) if agreed.motion_fit == "figure" else None,
         notes={**backbone.notes, **_notes(header, path)},
         identity={file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
     )
 
 
 def load_denoiser_into(denoiser: Denoiser, path: Path) -> None:
-    """Fills a denoiser from a file, to train on. Layers of figures that the file does not know begin with nothing.
+    """Fills a denoiser from a file, to train on.
+
+    Layers of figures that the file does not know begin with nothing, sight that it has not stays as it is, and inputs
+    that it did not have count for nothing at first.
 
     Raises:
         InputError: if the file is missing, damaged, or of another size.
     """
     tensors = _read(_present(path))[0]
-    for name in ("transformer.proj_out.weight", "transformer.proj_out.bias"):
-        known, wanted = tensors.get(name), denoiser.state_dict()[name]
-        if known is not None and len(known) < len(wanted) and known.shape[1:] == wanted.shape[1:]:
-            tensors[name] = torch.cat([known, known.new_zeros(len(wanted) - len(known), *known.shape[1:])])
+    state = denoiser.state_dict()
+    if not any(name.startswith("sight.") for name in tensors):
+        tensors |= {name: value for name, value in state.items() if name.startswith("sight.")}
+    for name, axis in _GROWING.items():
+        known, wanted = tensors.get(name), state[name]
+        if known is not None and known.ndim == wanted.ndim and known.shape[axis] < wanted.shape[axis]:
+            missing = list(known.shape)
+            missing[axis] = wanted.shape[axis] - known.shape[axis]
+            tensors[name] = torch.cat([known, known.new_zeros(missing)], dim=axis)
     _fill(denoiser, tensors, path)
 
 
@@ -99,7 +117,25 @@ def load_vae(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
     tensors, header = _read(path)
     vae = PatchVae(_parse(PatchConfig, header.get(_CONFIG), path))
     _fill(vae, tensors, path)
-    return MiniBackbone(vae.to(device).eval(), None, contract(), _notes(header, path))
+    return MiniBackbone(vae.to(device).eval(), None, contract(), notes=_notes(header, path))
+
+
+def load_locator(folder: Path = SHIPPED) -> Locator:
+    """Loads the locator of a mini, which looks at one small picture at a time and so stays on the CPU.
+
+    Raises:
+        InputError: as :func:`load_mini`.
+    """
+    path = _present(folder / "locator.safetensors")
+    tensors, header = _read(path)
+    locator = Locator(_parse(LocatorConfig, header.get(_CONFIG), path))
+    _fill(locator, tensors, path)
+    return locator.eval()
+
+
+def save_locator(path: Path, locator: nn.Module, config: LocatorConfig, notes: dict[str, Any]) -> None:
+    """Writes a locator, weights in half precision."""
+    _write(path, _half(locator.state_dict()), {_CONFIG: _json(config), _NOTES: json.dumps(notes)})
 
 
 def save_vae(path: Path, vae: nn.Module, config: PatchConfig, notes: dict[str, Any]) -> None:
@@ -113,6 +149,20 @@ def save_denoiser(
     """Writes a denoiser with its contract, weights in half precision."""
     header = {_CONFIG: _json(config), HEADER_KEY: agreed.to_json(), _NOTES: json.dumps(notes)}
     _write(path, _half(denoiser.state_dict()), header)
+
+
+def save_part(path: Path, module: nn.Module) -> None:
+    """Writes a part of a model that is trained before the rest, in full precision; it never ships by itself."""
+    _write(path, {name: value.detach().cpu().contiguous() for name, value in module.state_dict().items()}, {})
+
+
+def load_part(path: Path, module: nn.Module) -> None:
+    """Fills a part of a model from a file of :func:`save_part`.
+
+    Raises:
+        InputError: if the file is missing, damaged, or of another size.
+    """
+    _fill(module, _read(_present(path))[0], path)
 
 
 def _served(agreed: Contract) -> Contract:

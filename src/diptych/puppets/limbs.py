@@ -35,7 +35,14 @@ _FAR = 1 << 14
 
 
 def limb_layers(
-    skeleton: Skeleton, height: int, width: int, *, scale: float = 1.0, thickness: int = 4
+    skeleton: Skeleton,
+    height: int,
+    width: int,
+    *,
+    scale: float = 1.0,
+    left: float = 0.0,
+    top: float = 0.0,
+    thickness: int = 4,
 ) -> NDArray[np.uint8]:
     """Draws the bones of every limb as lines, all figures together; what leaves the picture is cut off.
 
@@ -44,13 +51,15 @@ def limb_layers(
         height: of the layers, pixels.
         width: of the layers, pixels.
         scale: from pixels of the rendering to those of the layers.
+        left: where the rendering's left edge lies in the layers, pixels.
+        top: where its upper edge lies.
         thickness: of the lines, pixels.
 
     Returns:
         255 on a limb and 0 elsewhere, uint8, ``(limbs, t, height, width)``.
     """
     joints = skeleton.joints
-    at = np.rint(np.clip(joints[..., :2] * scale - 0.5, -_FAR, _FAR)).astype(int).tolist()
+    at = np.rint(np.clip(joints[..., :2] * scale + (left - 0.5, top - 0.5), -_FAR, _FAR)).astype(int).tolist()
     there = joints[..., 2] > 0
     layers = np.zeros((len(LIMBS), len(joints), height, width), np.uint8)
     for figure in range(joints.shape[1]):

@@ -18,6 +18,7 @@ from diptych.puppets.backgrounds import Background, draw_background
 from diptych.puppets.characters import PEOPLE, RIG_OF, Character, draw_character
 from diptych.puppets.motions import Motion, draw_motion
 from diptych.puppets.rigs import Floats, Pose, Solved, blend, channel, grounded_root, solve
+from diptych.types import Stand
 
 if TYPE_CHECKING:
     from diptych.puppets.render import Rendering
@@ -250,6 +251,14 @@ class Pair:
         share = np.arange(count) / count
         seconds = (start_time - self.start) * share * share * (3.0 - 2.0 * share)
         return render_scene(self.reference_scene, self.lead_in_poses(count, start_time), seconds, width, height)
+
+
+def stand_of(scene: Scene, width: int, height: int) -> Stand:
+    """Where the actors of a scene stand at its start, at rest, in pixels of a picture of some size: their mean."""
+    scale, left, top = scene.camera.view(width, height)
+    roots = [stage(actor, {"travel_x": np.zeros(1)}).root[0] for actor in scene.actors]
+    x, y = (np.mean(roots, axis=0) - (left, top)) * scale
+    return Stand(float(x), float(y), scale * float(np.mean([actor.character.height for actor in scene.actors])))
 
 
 def camera_offsets(camera: Camera, staged: Sequence[Staged], seconds: NDArray[np.float64]) -> Floats:

@@ -34,6 +34,7 @@ from diptych.media.timing import Cut, at_rate, cut
 from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
 from diptych.method.contract import Contract
 from diptych.models.load import load_backbone
+from diptych.models.mini import MiniBackbone
 from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, Fit
 from diptych.progress import progress
@@ -115,7 +116,7 @@ def open_session(
         guidance_scale=facts.guidance_scale if guidance_scale is None else guidance_scale,
         continues=facts.continues if continues is None else continues,
     )
-    return Session(loaded, settings)
+    return Session(loaded, settings, loaded.locate if isinstance(loaded, MiniBackbone) else None)
 
 
 def session_for(options: AnimateOptions) -> Session:

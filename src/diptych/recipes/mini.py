@@ -1,4 +1,4 @@
-"""The mini from nothing: VAE, cache of drawn canvases, denoiser. One dial for size; stops and resumes anywhere."""
+"""The mini from nothing: locator, VAE, cache, sight, denoiser. One dial for size; stops and resumes anywhere."""
 
 from __future__ import annotations
 
@@ -27,20 +27,33 @@ from torch import Tensor
 from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
-from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw
+from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw, pictures
 from diptych.files import locked, replacing, sha256, sweep_below, write_json
 from diptych.method.contract import Contract
 from diptych.method.incontext import motion_panel
 from diptych.method.pixels import to_pixels
-from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.locator import Locator, LocatorConfig
+from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig, PatchVae
-from diptych.models.store import load_denoiser_into, load_vae, model_folder, save_denoiser, save_vae
+from diptych.models.store import (
+    load_denoiser_into,
+    load_locator,
+    load_part,
+    load_vae,
+    model_folder,
+    save_denoiser,
+    save_locator,
+    save_part,
+    save_vae,
+)
 from diptych.options import TrainMiniOptions
 from diptych.progress import Report, progress
 from diptych.recipes.settings import with_overrides
 from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask
+from diptych.train.locator import LocatorTask
 from diptych.train.loop import LoopSettings, train
+from diptych.train.sight import SightTask
 from diptych.train.state import checkpoints
 
 HELD_OUT = 1 << 40
@@ -56,13 +69,19 @@ class MiniRecipe:
 
     Attributes:
         panel_area: pixels of a panel, about.
+        locator: its size.
+        pictures: a step of the locator.
+        locator_loop: how the locator is trained.
         vae: its size.
         fitted: draws that the patches' components are found from.
         clips: clips a step of the VAE.
         vae_loop: how the VAE's mending network is trained.
         draws: canvases cached for the denoiser.
+        first_draw: number of the first of them, so that a second leg may see others than the first.
         workers: processes that draw and encode them.
         denoiser: its size.
+        looks: canvases a step of its sight.
+        sight_loop: how its sight is trained, before the rest of it.
         batch: canvases a step.
         pure_share: share of them at pure noise.
         pure_steps: steps at the start in which all of them are.
@@ -73,6 +92,9 @@ class MiniRecipe:
     """
 
     panel_area: int
+    locator: LocatorConfig
+    pictures: int
+    locator_loop: LoopSettings
     vae: PatchConfig
     fitted: int
     clips: int
@@ -80,8 +102,11 @@ class MiniRecipe:
     draws: int
     workers: int
     denoiser: DenoiserConfig
+    looks: int
+    sight_loop: LoopSettings
     batch: int
     denoiser_loop: LoopSettings
+    first_draw: int = 0
     pure_share: float = 0.4
     pure_steps: int = 0
     held_out: int = 16
@@ -92,13 +117,18 @@ def mini_tiny() -> MiniRecipe:
     """Half a minute on two cores: every stage runs, nothing is learnt. For tests."""
     return MiniRecipe(
         panel_area=32 * 32,
+        locator=LocatorConfig(width=8, hidden=16),
+        pictures=8,
+        locator_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
         vae=PatchConfig(width=8, blocks=1),
         fitted=24,
         clips=2,
         vae_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
         draws=192,
         workers=1,
-        denoiser=DenoiserConfig(heads=2, blocks=1, layers=LAYERS, text_width=16),
+        denoiser=DenoiserConfig(heads=2, blocks=1, layers=LAYERS, sight=8, text_width=16),
+        looks=2,
+        sight_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
         batch=4,
         denoiser_loop=LoopSettings(
             steps=12, learning_rate=1e-3, muon_learning_rate=1e-2, warmup=2, checkpoint_every=5, log_every=2, ema=4
@@ -111,6 +141,19 @@ def mini_cpu() -> MiniRecipe:
     """The mini that ships: about an hour and a half on two cores with nothing else to do."""
     return MiniRecipe(
         panel_area=64 * 64,
+        locator=LocatorConfig(),
+        pictures=32,
+        locator_loop=LoopSettings(
+            steps=2500,
+            learning_rate=2e-3,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            decay=0.7,
+            ema=100,
+            precision="no",
+            checkpoint_every=250,
+            preview_every=500,
+        ),
         vae=PatchConfig(),
         fitted=2000,
         clips=2,
@@ -125,7 +168,18 @@ def mini_cpu() -> MiniRecipe:
         ),
         draws=24_576,
         workers=2,
-        denoiser=DenoiserConfig(layers=LAYERS),
+        denoiser=DenoiserConfig(layers=LAYERS, sight=48),
+        looks=8,
+        sight_loop=LoopSettings(
+            steps=4000,
+            learning_rate=2e-3,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            decay=0.7,
+            ema=100,
+            checkpoint_every=500,
+            preview_every=500,
+        ),
         batch=16,
         pure_steps=11_000,
         denoiser_loop=LoopSettings(
@@ -146,13 +200,37 @@ def mini_gpu() -> MiniRecipe:
     """The same at 128 pixels with a larger trunk, for one GPU; what it makes still fits the package (40 MB)."""
     return MiniRecipe(
         panel_area=128 * 128,
+        locator=LocatorConfig(),
+        pictures=32,
+        locator_loop=LoopSettings(
+            steps=8000,
+            learning_rate=2e-3,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            decay=0.7,
+            ema=100,
+            precision="no",
+            checkpoint_every=250,
+            preview_every=500,
+        ),
         vae=PatchConfig(width=128, blocks=5),
         fitted=8000,
         clips=8,
         vae_loop=LoopSettings(steps=8000, learning_rate=1e-3, muon_learning_rate=1e-2, ema=500, preview_every=1000),
         draws=49_152,
         workers=14,
-        denoiser=DenoiserConfig(heads=8, blocks=5, layers=LAYERS),
+        denoiser=DenoiserConfig(heads=8, blocks=5, layers=LAYERS, sight=48),
+        looks=8,
+        sight_loop=LoopSettings(
+            steps=16000,
+            learning_rate=2e-3,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            decay=0.7,
+            ema=100,
+            checkpoint_every=500,
+            preview_every=500,
+        ),
         batch=64,
         pure_steps=40_000,
         denoiser_loop=LoopSettings(
@@ -184,7 +262,9 @@ def train_mini(options: TrainMiniOptions) -> None:
     recipe = with_overrides(RECIPES[options.size](), options.overrides)
     recipe = dataclasses.replace(
         recipe,
+        locator_loop=dataclasses.replace(recipe.locator_loop, seed=options.seed),
         vae_loop=dataclasses.replace(recipe.vae_loop, seed=options.seed),
+        sight_loop=dataclasses.replace(recipe.sight_loop, seed=options.seed),
         denoiser_loop=dataclasses.replace(recipe.denoiser_loop, seed=options.seed),
     )
     folder = options.output or Path("runs/out") / f"mini-{options.size}"
@@ -198,7 +278,13 @@ def train_mini(options: TrainMiniOptions) -> None:
     with locked(folder / "lock"):
         sweep_below(folder)
         write_json(folder / "run.json", _run(options, recipe))
-        stages = {"vae": _train_vae, "cache": _fill_cache, "denoiser": _train_denoiser}
+        stages = {
+            "locator": _train_locator,
+            "vae": _train_vae,
+            "cache": _fill_cache,
+            "sight": _train_sight,
+            "denoiser": _train_denoiser,
+        }
         for name, stage in stages.items():
             if options.stage in ("all", name) and not stage(recipe, folder, deadline):
                 print(f"The time is up during {name}; the same command goes on.", file=sys.stderr)
@@ -220,17 +306,51 @@ def _run(options: TrainMiniOptions, recipe: MiniRecipe) -> dict[str, Any]:
 
 
 # ---------------------------------------------------------------------------------------------------------------
+# Locator
+# ---------------------------------------------------------------------------------------------------------------
+
+
+def _train_locator(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
+    path = folder / "mini" / "locator.safetensors"
+    if path.exists() or _taken_over(recipe, path):
+        return True
+    torch.manual_seed(recipe.locator_loop.seed)
+    task = LocatorTask(
+        module=Locator(recipe.locator),
+        config=recipe.locator,
+        pictures=recipe.pictures,
+        source=lambda rng: pictures(int(rng.integers(1 << 31)), recipe.panel_area),
+        held_out=tuple(one for i in range(8 * recipe.held_out) for one in pictures(HELD_OUT + i, recipe.panel_area)),
+    )
+    averaged, steps = train(task, recipe.locator_loop, folder / "locator", deadline=deadline)
+    if steps < recipe.locator_loop.steps:
+        return False
+    assert isinstance(averaged, Locator)
+    notes = {"recipe": dataclasses.asdict(recipe), "steps": steps, "seconds": _seconds(folder / "locator")}
+    save_locator(path, averaged, recipe.locator, notes)
+    return True
+
+
+def _taken_over(recipe: MiniRecipe, path: Path) -> bool:
+    """Copies a file of the mini that is gone on from, where it has it."""
+    if recipe.start_from is None:
+        return False
+    source = model_folder(recipe.start_from) / path.name
+    if source.exists() and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft:
+            shutil.copyfile(source, draft)
+    return path.exists()
+
+
+# ---------------------------------------------------------------------------------------------------------------
 # VAE
 # ---------------------------------------------------------------------------------------------------------------
 
 
 def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
     agreed, path = contract(recipe.panel_area), folder / "mini" / "vae.safetensors"
-    if recipe.start_from is not None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(path) as draft:
-                shutil.copyfile(model_folder(recipe.start_from) / "vae.safetensors", draft)
+    if _taken_over(recipe, path):
         return True
     torch.manual_seed(recipe.vae_loop.seed)
     vae = PatchVae(recipe.vae)
@@ -275,7 +395,8 @@ def _panels(count: int, agreed: Contract, report: Report) -> Iterator[Tensor]:
 
 def _made_for(recipe: MiniRecipe, folder: Path) -> str:
     """What cached latents depend on, in a word."""
-    facts = f"{sha256(folder / 'mini' / 'vae.safetensors')} {contract(recipe.panel_area).to_json()} {DRAWS} {KIN_SHARE}"
+    files = [sha256(folder / "mini" / f"{name}.safetensors") for name in ("vae", "locator")]
+    facts = f"{files} {contract(recipe.panel_area).to_json()} {DRAWS} {KIN_SHARE} {recipe.first_draw}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
@@ -315,32 +436,70 @@ def _alone() -> None:
 
 def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> None:
     agreed = contract(recipe.panel_area)
-    backbone = _worker_vae(folder / "mini")
+    backbone, locator = _worker_models(folder / "mini")
 
     def make(number: int) -> LatentDraw:
+        drawn = draw(recipe.first_draw + number, agreed, kin_share=KIN_SHARE, locate=locator.locate)
         with torch.no_grad():
-            return encode_draw(draw(number, agreed, kin_share=KIN_SHARE), backbone.encode_canvas, backbone.facts.empty)
+            return encode_draw(drawn, backbone.encode_canvas, backbone.facts.empty)
 
     write_shard(folder / "cache", index, make, made_for)
 
 
 @functools.lru_cache(maxsize=1)
-def _worker_vae(folder: Path) -> Any:
-    return load_vae(folder)
+def _worker_models(folder: Path) -> tuple[MiniBackbone, Locator]:
+    return load_vae(folder), load_locator(folder)
 
 
 # ---------------------------------------------------------------------------------------------------------------
-# Denoiser
+# Denoiser: first its sight, then the rest of it
 # ---------------------------------------------------------------------------------------------------------------
+
+
+def _train_sight(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
+    module = _begun(recipe, folder)
+    path = folder / "sight" / "sight.safetensors"
+    if module.sight is None or path.exists():
+        return True
+    made_for, backbone, locator = _made_for(recipe, folder), *_worker_models(folder / "mini")
+    draws = min(recipe.draws, cached_draws(folder / "cache"))
+    module.sight.begin_with(backbone.vae)
+    agreed = contract(recipe.panel_area)
+    held_out = [draw(HELD_OUT + i, agreed, locate=locator.locate) for i in range(2 * recipe.held_out)]
+    with torch.no_grad():
+        encoded = [encode_draw(one, backbone.encode_canvas, backbone.facts.empty) for one in held_out]
+    task = SightTask(
+        module=module.sight,
+        buckets=read_cache(folder / "cache", draws, made_for),
+        batch=recipe.looks,
+        held_out=tuple(encoded),
+        made_for=made_for,
+    )
+    averaged, steps = train(task, recipe.sight_loop, folder / "sight", deadline=deadline)
+    if steps < recipe.sight_loop.steps:
+        return False
+    save_part(path, averaged)
+    return True
+
+
+def _begun(recipe: MiniRecipe, folder: Path) -> Denoiser:
+    """The denoiser as its training finds it: new or another mini's, with the sight that was trained for it."""
+    torch.manual_seed(recipe.denoiser_loop.seed)
+    module = Denoiser(recipe.denoiser)
+    if recipe.start_from is not None:
+        load_denoiser_into(module, model_folder(recipe.start_from) / "denoiser.safetensors")
+    sight = folder / "sight" / "sight.safetensors"
+    if module.sight is not None and sight.exists():
+        load_part(sight, module.sight)
+    return module
 
 
 def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
     made_for, agreed = _made_for(recipe, folder), contract(recipe.panel_area)
     draws = min(recipe.draws, cached_draws(folder / "cache"))
-    torch.manual_seed(recipe.denoiser_loop.seed)
-    module = Denoiser(recipe.denoiser)
-    if recipe.start_from is not None:
-        load_denoiser_into(module, model_folder(recipe.start_from) / "denoiser.safetensors")
+    module, locate = _begun(recipe, folder), load_locator(folder / "mini").locate
+    if module.sight is not None:
+        module.sight.requires_grad_(False)
     task = DenoiserTask(
         module=module,
         config=recipe.denoiser,
@@ -349,7 +508,7 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
         batch=recipe.batch,
         pure_share=recipe.pure_share,
         pure_steps=recipe.pure_steps,
-        held_out=tuple(draw(HELD_OUT + i, agreed) for i in range(_HEARD_BY * recipe.held_out)),
+        held_out=tuple(draw(HELD_OUT + i, agreed, locate=locate) for i in range(_HEARD_BY * recipe.held_out)),
         made_for=made_for,
     )
     averaged, steps = train(task, recipe.denoiser_loop, folder / "denoiser", deadline=deadline)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,7 @@ class DenoiserTask:
     figures_weight: float = 1.0
     pure_share: float = 0.0
     pure_steps: int = 0
+    _memory: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -83,7 +84,8 @@ class DenoiserTask:
     def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
         """Velocity error of a batch of one panel shape, shapes drawn by how many draws they have."""
         sizes = torch.tensor([len(bucket) for bucket in self.buckets.values()], dtype=torch.float64)
-        bucket = list(self.buckets.values())[int(torch.multinomial(sizes, 1, generator=generator))]
+        shape = list(self.buckets)[int(torch.multinomial(sizes, 1, generator=generator))]
+        bucket = self.buckets[shape]
         rows = torch.randint(len(bucket), (self.batch,), generator=generator)
         draws = bucket.take(rows.tolist())
         target, condition = collate(draws)
@@ -95,7 +97,10 @@ class DenoiserTask:
         x = model_input(noised(target, noise, sigma), condition)
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device
-        predicted, seen = module(x.to(device), sigma.to(device), text.to(device))
+        looked = self._looked(shape, rows, condition.latents)
+        predicted, seen = module(
+            x.to(device), sigma.to(device), text.to(device), None if looked is None else looked.to(device)
+        )
         predicted = predicted.float()
         # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing
         # is left to decide, that would outweigh all the rest.
@@ -110,6 +115,26 @@ class DenoiserTask:
         if layers > 1:
             numbers["limbs"] = by_layer[1:].sum().item()
         return losses.mean() + self.figures_weight * by_layer.sum(), numbers
+
+    def _looked(self, shape: str, rows: Tensor, known: Tensor) -> Tensor | None:
+        """What sight says of some rows of a bucket; it does not learn here, so each row is looked at once."""
+        if self.module.sight is None:
+            return None
+        if shape not in self._memory:
+            cells = (self.config.layers * FIGURES, *known.shape[2:4], known.shape[4] // 2)
+            count = len(self.buckets[shape])
+            self._memory[shape] = torch.zeros((count, *cells), dtype=torch.uint8), torch.zeros(count, dtype=torch.bool)
+        levels, there = self._memory[shape]
+        new = ~there[rows]
+        if new.any():
+            device = next(self.module.parameters()).device
+            # Half precision is finer than the 255 levels that are kept.
+            with torch.autocast(device.type, torch.bfloat16):
+                looked = self.module.look(known[new].to(device))
+            assert looked is not None
+            levels[rows[new]] = (255 * looked).round().to(torch.uint8).cpu()
+            there[rows[new]] = True
+        return levels[rows].float() / 255
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
