@@ -16,6 +16,7 @@ from diptych.options import (
     AnimateJobsOptions,
     AnimateOptions,
     BenchPuppetsOptions,
+    PlanOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
@@ -26,6 +27,7 @@ RECIPES = {
     "animate": ["animate_files"],
     "mini": ["train_mini"],
     "bench": ["bench_puppets"],
+    "plan": ["plan"],
     "jobs": ["animate_jobs"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
 }
@@ -91,7 +93,8 @@ MOST = [
     (
         "animate cup.png dance.mp4 -o out.mp4 --backbone wan --weights some/where --revision v2 --adapter mine "
         "--lora fast.safetensors --lora style=0.5 --panel-area 4096 --window 17 "
-        "--step-cache taylor --offload leaf --storage fp8 --vae-tiling --compile --attention flash",
+        "--step-cache taylor --offload leaf --storage fp8 --vae-tiling --memory auto --compile "
+        "--attention flash",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -108,8 +111,27 @@ MOST = [
             offload="leaf",
             storage="fp8",
             vae_tiling=True,
+            memory="auto",
             compile=True,
             attention="flash",
+        ),
+    ),
+    (
+        "plan --backbone wan --release wan2.1 --weights there --revision v2 --size 64x96 832x480 --window 33 --steps 8 "
+        "--guidance-scale 1 --card 16 24.5 --main-memory 32 --json p.json",
+        "plan",
+        PlanOptions(
+            backbone="wan",
+            release="wan2.1",
+            weights="there",
+            revision="v2",
+            sizes=((64, 96), (832, 480)),
+            window=33,
+            steps=8,
+            guidance_scale=1,
+            cards=(16, 24.5),
+            main_memory=32,
+            json=Path("p.json"),
         ),
     ),
     (
@@ -146,6 +168,7 @@ MOST = [
 
 LEAST = [
     ("animate a b -o c", "animate_files", AnimateOptions(Path("a"), Path("b"), Path("c"))),
+    ("plan --backbone motif", "plan", PlanOptions("motif")),
     ("train mini", "train_mini", TrainMiniOptions()),
     ("bench puppets", "bench_puppets", BenchPuppetsOptions()),
     ("puppets sheet", "puppets_sheet", PuppetsSheetOptions()),

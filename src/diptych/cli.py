@@ -22,6 +22,7 @@ from diptych.options import (
     AnimateJobsOptions,
     AnimateOptions,
     BenchPuppetsOptions,
+    PlanOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     _add_animate(commands)
+    _add_plan(commands)
     _add_train(commands)
     _add_bench(commands)
     _add_puppets(commands)
@@ -156,6 +158,9 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument("--offload", choices=("block", "leaf"), help="keep its weights in main memory until used")
     animate.add_argument("--storage", choices=("fp8", "int8"), help="keep its weights in 8 bits")
     animate.add_argument("--vae-tiling", action="store_true", help="decode and encode in tiles")
+    animate.add_argument(
+        "--memory", choices=("auto",), help="choose what makes it fit the card, or say what size would"
+    )
     animate.add_argument("--compile", action="store_true", help="compile its blocks")
     animate.add_argument("--attention", metavar="NAME", help="one of diffusers' attention back-ends")
     animate.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
@@ -204,6 +209,7 @@ def _animate(args: argparse.Namespace) -> int | None:
         offload=args.offload,
         storage=args.storage,
         vae_tiling=args.vae_tiling,
+        memory=args.memory,
         compile=args.compile,
         attention=args.attention,
         threads=args.threads,
@@ -215,6 +221,51 @@ def _animate(args: argparse.Namespace) -> int | None:
         return None
     code = _recipe("jobs", "animate_jobs")(AnimateJobsOptions(jobs=args.jobs, output=args.output, common=options))
     return code if isinstance(code, int) else None
+
+
+def _add_plan(commands: _Commands) -> None:
+    plan = _command(commands, "plan", "say what a foundation model needs, and what makes it fit a card", _plan)
+    plan.add_argument("--backbone", choices=("hunyuan15", "wan", "motif"), required=True, help="which one")
+    plan.add_argument("--release", metavar="NAME", help="of its published sizes, as wan2.1 (default: the newest)")
+    plan.add_argument(
+        "--weights", metavar="FOLDER|REPO", help="read the sizes there instead; weights are neither read nor fetched"
+    )
+    plan.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
+    plan.add_argument(
+        "--size",
+        metavar="WxH",
+        type=_size_of_panel,
+        nargs="+",
+        default=[(832, 480), (1280, 720)],
+        help="panels (default 832x480 and 1280x720)",
+    )
+    plan.add_argument("--window", metavar="N", type=_count_from(9), help="frames of a window, 1 + 4k")
+    plan.add_argument("--steps", metavar="N", type=_count_from(1), help="denoising steps (default: the model's)")
+    plan.add_argument("--guidance-scale", metavar="X", type=_number, help="1 makes one prediction a step, else two")
+    cards = [12.0, 24.0, 48.0, 80.0, 141.0]
+    plan.add_argument(
+        "--card", metavar="GB", type=_positive, nargs="+", default=cards, help="memory (default 12 24 48 80 141)"
+    )
+    plan.add_argument("--main-memory", metavar="GB", type=_positive, default=128, help="beside it (default 128)")
+    plan.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
+
+
+def _plan(args: argparse.Namespace) -> None:
+    _recipe("plan", "plan")(
+        PlanOptions(
+            backbone=args.backbone,
+            release=args.release,
+            weights=args.weights,
+            revision=args.revision,
+            sizes=tuple(args.size),
+            window=args.window,
+            steps=args.steps,
+            guidance_scale=args.guidance_scale,
+            cards=tuple(args.card),
+            main_memory=args.main_memory,
+            json=args.json,
+        )
+    )
 
 
 def _add_train(commands: _Commands) -> None:
@@ -489,6 +540,13 @@ def _size(text: str) -> tuple[int, int] | int:
     if match is None:
         raise argparse.ArgumentTypeError(f"{text!r} is neither WIDTHxHEIGHT, as 256x192, nor one number, as 256")
     return (int(match[1]), int(match[2])) if match[2] else int(match[1])
+
+
+def _size_of_panel(text: str) -> tuple[int, int]:
+    size = _size(text)
+    if isinstance(size, int) or not 64 <= min(size) <= max(size) <= 8192:
+        raise argparse.ArgumentTypeError(f"{text!r} is no WIDTHxHEIGHT from 64 to 8192, as 832x480")
+    return size
 
 
 def _time(text: str) -> Fraction:

@@ -53,6 +53,7 @@ class AnimateOptions:
         offload: in what portions its weights wait in main memory.
         storage: in which 8 bits its weights are kept.
         vae_tiling: whether its VAE works on tiles.
+        memory: ``auto`` adds what makes it fit the card, or says what size would.
         compile: whether its blocks are compiled.
         attention: which of diffusers' attention back-ends it uses.
         threads: CPU threads, >= 1.
@@ -89,6 +90,7 @@ class AnimateOptions:
     offload: Literal["block", "leaf"] | None = None
     storage: Literal["fp8", "int8"] | None = None
     vae_tiling: bool = False
+    memory: Literal["auto"] | None = None
     compile: bool = False
     attention: str | None = None
     threads: int | None = None
@@ -109,6 +111,37 @@ class AnimateJobsOptions:
     jobs: Path
     output: Path
     common: AnimateOptions
+
+
+@dataclass(frozen=True)
+class PlanOptions:
+    """What a foundation backbone needs, on which card.
+
+    Attributes:
+        backbone: which one.
+        release: of its published sizes, where no weights are named.
+        weights: folder or repository whose configurations are read.
+        revision: of a repository.
+        sizes: width and height of panels, pixels.
+        window: canvas frames of a window, 1 + 4k.
+        steps: denoising steps, >= 1.
+        guidance_scale: 1 makes one prediction a step, anything else two.
+        cards: memory of cards, GB of a thousand million bytes.
+        main_memory: the machine's, likewise.
+        json: file for the figures.
+    """
+
+    backbone: Literal["hunyuan15", "wan", "motif"]
+    release: str | None = None
+    weights: str | None = None
+    revision: str | None = None
+    sizes: tuple[tuple[int, int], ...] = ((832, 480), (1280, 720))
+    window: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    cards: tuple[float, ...] = (12, 24, 48, 80, 141)
+    main_memory: float = 128
+    json: Path | None = None
 
 
 @dataclass(frozen=True)

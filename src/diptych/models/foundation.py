@@ -15,13 +15,14 @@ import json
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from typing_extensions import Self
 
 from diptych.files import replacing, sha256, writing_errors
 from diptych.method.contract import CONTRACT_VERSION, Contract, mismatches
@@ -29,7 +30,7 @@ from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
 from diptych.models.adapters import ADAPTER, adapter_files, load_adapter, read_contract, weigh_adapters
 from diptych.models.protocol import Facts
-from diptych.models.savings import Savings, save
+from diptych.models.savings import Savings, StepCache, save, step_cache
 from diptych.types import InputError
 
 Features = dict[str, Tensor]
@@ -61,6 +62,25 @@ class Source:
         return Path(self.weights).is_dir()
 
 
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """Sizes of a release as its makers published them, to plan with before anything is downloaded.
+
+    Attributes:
+        network: of the transformer, where they are not the defaults of its class.
+        vae: of the VAE, likewise.
+        encoders: parameters of the encoders of text and picture.
+        shift: of the schedule.
+        index: what its table of parts says beside the parts.
+    """
+
+    network: dict[str, Any] = field(default_factory=dict)
+    vae: dict[str, Any] = field(default_factory=dict)
+    encoders: float
+    shift: float = 1.0
+    index: dict[str, Any] = field(default_factory=dict)
+
+
 @dataclass(frozen=True)
 class Family:
     """What all releases of a backbone have in common.
@@ -72,6 +92,7 @@ class Family:
         licence: one line, said once.
         vae: diffusers' class of its VAE.
         network: diffusers' class of its transformer.
+        releases: published sizes by name, the usual one first.
     """
 
     name: str
@@ -80,6 +101,7 @@ class Family:
     licence: str
     vae: str
     network: str
+    releases: dict[str, Release]
 
 
 class Foundation(ABC):
@@ -111,12 +133,58 @@ class Foundation(ABC):
         self._source = source
         self._index = _pipeline_index(self.family, source)
         _say_licence(self.family)
-        self._vae = self._load(self.family.vae, "vae")
-        self._networks = tuple(self._load(self.family.network, part) for part in self._parts)
-        self._scheduler = self._load_scheduler()
+        self._begin(self._load, self._load_scheduler(), contract)
+
+    @classmethod
+    def sketched(cls, source: Source | None = None, release: str | None = None, dtype: Any = torch.bfloat16) -> Self:
+        """The backbone at its full size on the meta device: every shape is there, and no weight.
+
+        Args:
+            source: whose configurations are read; weights are not. None takes the sizes that its makers published.
+            release: which of them, of :attr:`Family.releases`; the first where nothing is said.
+            dtype: of the networks.
+
+        Raises:
+            InputError: as for the whole backbone, or if there is no such release.
+        """
+        self = cls.__new__(cls)
+        if source is None:
+            known = cls.family.releases
+            if release is not None and release not in known:
+                raise InputError(f"there is no release {release!r} of {cls.family.name}; there are {', '.join(known)}.")
+            published = known[release or next(iter(known))]
+            self._source = Source(cls.family.repository, dtype=dtype, device="meta")
+            self._index = published.index
+            configs = {"vae": published.vae}
+            scheduler = _Published(published.shift)
+        else:
+            self._source = dataclasses.replace(source, dtype=dtype, device="meta")
+            self._index = _pipeline_index(cls.family, source)
+            configs, published = {}, None
+            scheduler = self._load_scheduler()
+
+        def sketch(kind: str, part: str) -> Any:
+            import diffusers
+
+            found = getattr(diffusers, kind)
+            if published is None:
+                config = configured(found, self._source, part)
+            else:
+                config = configs.get(part, published.network)
+            with torch.device("meta"):
+                return _cast(found.from_config(config), dtype)
+
+        self._begin(sketch, scheduler, None)
+        return self
+
+    def _begin(self, load: Callable[[str, str], Any], scheduler: Any, contract: Contract | None) -> None:
+        """Takes in the parts: ``load`` opens one by the name of its class and of its folder."""
+        self._vae = load(self.family.vae, "vae")
+        self._networks = tuple(load(self.family.network, part) for part in self._parts)
+        self._scheduler = scheduler
         for module in (self._vae, *self._networks):
             module.requires_grad_(False).eval()
-        self._to_place: list[Any] = [self._vae, *self._networks]
+        self._to_place: dict[str, list[Any]] = {"vae": [self._vae], "networks": [*self._networks]}
         self._encoders: Any = None
         self._kept: dict[str, Features] = {}
         self._scales: dict[str, float] = {}
@@ -142,6 +210,10 @@ class Foundation(ABC):
     @abstractmethod
     def _read_reference(self, picture: Tensor) -> Features:
         """Features of one picture in [-1, 1], ``(3, h, w)``, b = 1; empty where the network reads none."""
+
+    @abstractmethod
+    def stand_in(self) -> Features:
+        """Features of the longest usual prompt and of a picture, b = 1, of the right shapes and without meaning."""
 
     @abstractmethod
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
@@ -177,6 +249,16 @@ class Foundation(ABC):
         Raises:
             InputError: if it cannot be read, or was trained for another backbone or another kind of canvas.
         """
+        agreed = self.agree(path)
+        self._stack(path, ADAPTER, 1.0)
+        self._contract = agreed
+
+    def agree(self, path: Path) -> Contract:
+        """The contract of an adapter that can serve here; a sketch takes it over without the adapter.
+
+        Raises:
+            InputError: as :meth:`adapt`.
+        """
         agreed = read_contract(path)
         served = dataclasses.replace(
             agreed,
@@ -192,8 +274,9 @@ class Foundation(ABC):
             raise InputError(
                 f"{path} cannot serve here ({'; '.join(wrong)}); choose the backbone that it was trained on."
             )
-        self._stack(path, ADAPTER, 1.0)
-        self._contract = agreed
+        if self.device.type == "meta":
+            self._contract = agreed
+        return agreed
 
     def stack(self, path: Path, scale: float = 1.0) -> None:
         """Puts somebody's LoRA beside what is there: a style, or fewer steps.
@@ -212,13 +295,41 @@ class Foundation(ABC):
         if savings.step_cache == "first-block" and not self._skips_by_first_block:
             raise InputError(f"{self.family.name} cannot be cached by its first block; use --step-cache taylor.")
         if savings.offload is not None:
-            self._to_place = [self._vae]  # networks come to the device in portions, never whole
+            self._to_place["networks"] = []  # they come to the device in portions, never whole
         save(savings, self._networks, self._vae, self.device, self._extrapolated)
 
-    def _settle(self) -> None:
-        """Moves what runs to its device, when it first runs: by then it is known what stays in main memory."""
-        while self._to_place:
-            self._to_place.pop().to(self.device)
+    def share(self, processes: int) -> None:
+        """Splits every canvas between the processes of the initialised group; all must be asked the same.
+
+        Args:
+            processes: how many there are.
+
+        Raises:
+            InputError: if the backbone cannot be split together with what was asked for before.
+        """
+        if any(network.is_cache_enabled for network in self._networks):
+            raise InputError(f"{self.family.name} on several devices keeps no steps; leave --step-cache out.")
+        self._share(processes)
+
+    @abstractmethod
+    def _share(self, processes: int) -> None:
+        """Splits the networks' tokens (``parallel.py``)."""
+
+    def _settle(self, part: str) -> None:
+        """Moves what runs to its device, when it first runs: by then it is known what stays in main memory.
+
+        The networks come last, when the encoders of text and picture have gone: they need not lie beside each other.
+        """
+        while self._to_place[part]:
+            self._to_place[part].pop().to(self.device)
+
+    def cache_steps(self, kind: StepCache | None) -> None:
+        """Puts a step cache on the networks, or takes it off."""
+        for network in self._networks:
+            if network.is_cache_enabled:
+                network.disable_cache()
+            if kind is not None:
+                network.enable_cache(step_cache(kind, self._extrapolated))
 
     def _stack(self, path: Path, name: str, scale: float) -> None:
         load_adapter(self._networks, path, name)
@@ -226,6 +337,16 @@ class Foundation(ABC):
         for file in adapter_files(path):
             self._on_top[str(file)] = f"{sha256(file)} x {scale:g}"
         weigh_adapters(self._networks, self._scales)
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """The transformers: one, or Wan 2.2's two experts."""
+        return self._networks
+
+    @property
+    def vae(self) -> Any:
+        """Pixels to latents and back."""
+        return self._vae
 
     @property
     def transformer(self) -> Any:
@@ -249,7 +370,7 @@ class Foundation(ABC):
 
     def encode_canvas(self, pixels: Tensor) -> Tensor:
         """A canvas as one clip to latents: the mode of the posterior, float32."""
-        self._settle()
+        self._settle("vae")
         with torch.no_grad():
             return encoded(self._vae, pixels.to(self.device))
 
@@ -259,8 +380,8 @@ class Foundation(ABC):
 
     def denoise(self, x: Tensor, sigma: Tensor, text: Features) -> Tensor:
         """The velocity, float32."""
-        self._settle()
         self._let_encoders_go()
+        self._settle("networks")
         self._asked_for = f"{id(text):x}"
         return self._predict(x.to(self.transformer.dtype), sigma, text).float()
 
@@ -439,6 +560,38 @@ def identity(source: Source, index: dict[str, Any]) -> dict[str, str]:
         facts = {str(path.relative_to(root)): path.stat() for path in files}
         return {name: f"{stat.st_size} bytes, {stat.st_mtime_ns}" for name, stat in facts.items()}
     return {source.weights: str(index.get("_commit_hash") or source.revision or "main")}
+
+
+class _Published:
+    """As much of a scheduler as a sketch needs."""
+
+    def __init__(self, shift: float) -> None:
+        self.config = {"shift": shift}
+
+
+def configured(kind: Any, source: Source, part: str) -> dict[str, Any]:
+    """The configuration of one part, without its weights.
+
+    Raises:
+        InputError: if it is missing or damaged.
+    """
+    try:
+        config: dict[str, Any] = kind.load_config(source.weights, subfolder=part, revision=source.revision)
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InputError(
+            f"{source.weights} cannot be used: its {part} ({reason}); fetch the repository again."
+        ) from None
+    return config
+
+
+def _cast(module: Any, dtype: torch.dtype) -> Any:
+    """A sketch in the type that it computes in, but for what diffusers keeps in full precision."""
+    kept = set(module._keep_in_fp32_modules or ())
+    for name, parameter in module.named_parameters():
+        if not kept & set(name.split(".")):
+            parameter.data = parameter.data.to(dtype)
+    return module
 
 
 _SAID: set[str] = set()

@@ -10,13 +10,15 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 from torch import Tensor
 
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
 from diptych.models.attention import MaskFreeAttention, without_padding
-from diptych.models.foundation import Family, Features, Foundation, plain_contract, to_bytes
+from diptych.models.foundation import Family, Features, Foundation, Release, plain_contract, to_bytes
+from diptych.models.parallel import hunyuan_plan, split_tokens
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -29,6 +31,13 @@ FACTS = Facts(
     steps=50,
     guidance_scale=6.0,
 )
+
+
+_QWEN, _BYT5, _SIGLIP = 7.1e9, 0.22e9, 0.43e9
+"""Parameters of Qwen2.5-VL's language half, of ByT5-small's encoder and of SigLIP so400m's vision tower."""
+
+_WORDS, _GLYPHS, _PATCHES = 300, 64, 729
+"""Tokens of a long prompt, of the text that is to be seen in it, and of a picture."""
 
 
 class Hunyuan15(Foundation):
@@ -44,6 +53,7 @@ class Hunyuan15(Foundation):
         ),
         vae="AutoencoderKLHunyuanVideo15",
         network="HunyuanVideo15Transformer3DModel",
+        releases={"hunyuan15": Release(encoders=_QWEN + _BYT5 + _SIGLIP, shift=5.0)},
     )
 
     facts = FACTS
@@ -66,6 +76,10 @@ class Hunyuan15(Foundation):
             new._attention_backend, new._parallel_config = old._attention_backend, old._parallel_config
             block.attn.set_processor(new)
 
+    def _share(self, processes: int) -> None:
+        self._attend(mask_free=True)
+        split_tokens(self.transformer, processes, hunyuan_plan())
+
     def _read_prompt(self, prompt: str) -> Features:
         names = (
             "encoder_hidden_states",
@@ -80,6 +94,17 @@ class Hunyuan15(Foundation):
         shown = Image.fromarray(to_bytes(picture).numpy())
         tokens = self._encoders.encode_image(shown, batch_size=1, device=self.device, dtype=self.transformer.dtype)
         return {"image_embeds": tokens}
+
+    def stand_in(self) -> Features:
+        """Padded text is dropped before the network, so all of it counts."""
+        config, dtype = self.transformer.config, self.transformer.dtype
+        return {
+            "encoder_hidden_states": torch.ones(1, _WORDS, config.text_embed_dim, dtype=dtype),
+            "encoder_attention_mask": torch.ones(1, _WORDS, dtype=dtype),
+            "encoder_hidden_states_2": torch.ones(1, _GLYPHS, config.text_embed_2_dim, dtype=dtype),
+            "encoder_attention_mask_2": torch.ones(1, _GLYPHS, dtype=dtype),
+            "image_embeds": torch.ones(1, _PATCHES, config.image_embed_dim, dtype=dtype),
+        }
 
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
         # Sigmas are handed in: left to itself, the scheduler would shift its last one twice.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,12 +14,62 @@ from diptych.models.savings import Savings
 from diptych.models.store import load_mini, model_folder
 from diptych.types import InputError
 
+if TYPE_CHECKING:
+    from diptych.models.foundation import Foundation
+
 FOUNDATIONS = {
     "hunyuan15": ("diptych.models.hunyuan15", "Hunyuan15"),
     "wan": ("diptych.models.wan", "Wan"),
     "motif": ("diptych.models.motif", "Motif"),
 }
 """Module and class of every foundation backbone; nothing of them is imported before one is asked for."""
+
+
+def foundation(name: str) -> Any:
+    """The class of a foundation backbone.
+
+    Raises:
+        InputError: if there is none of that name.
+    """
+    if name not in FOUNDATIONS:
+        raise InputError(f"{name!r} is no foundation backbone; choose one of {', '.join(FOUNDATIONS)}.")
+    module, kind = FOUNDATIONS[name]
+    return getattr(importlib.import_module(module), kind)
+
+
+def sketch_backbone(
+    name: str,
+    weights: str | None = None,
+    *,
+    revision: str | None = None,
+    release: str | None = None,
+    adapter: str | None = None,
+    panel_area: int | None = None,
+    window_frames: int | None = None,
+) -> Foundation:
+    """A foundation backbone without its weights, on the meta device: enough to plan with.
+
+    Args:
+        name: which one.
+        weights: folder or repository whose configurations are read; None takes published sizes.
+        revision: of a repository.
+        release: of the published sizes; the newest where nothing is said.
+        adapter: file or folder of an adapter, whose contract is taken over.
+        panel_area: as for :func:`load_backbone`.
+        window_frames: likewise.
+
+    Raises:
+        InputError: if there is no such backbone or release, or something cannot be read.
+    """
+    from diptych.models.foundation import Source
+
+    family, on_gpu = foundation(name), torch.cuda.is_available()
+    source = None if weights is None else Source(weights, revision)
+    found: Foundation = family.sketched(source, release, torch.bfloat16 if on_gpu or source is None else torch.float32)
+    if adapter is not None:
+        found.agree(Path(adapter))
+    found.resize(panel_area, window_frames)
+    return found
 
 
 def load_backbone(
@@ -69,8 +119,7 @@ def load_backbone(
         ) from None
     from diptych.models.foundation import Source
 
-    module, kind = FOUNDATIONS[name]
-    family: Any = getattr(importlib.import_module(module), kind)
+    family = foundation(name)
     on_gpu = torch.cuda.is_available()
     source = Source(
         weights=weights or family.family.repository,

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
-from diptych.models.foundation import Family, Features, Foundation, plain_contract
+from diptych.models.foundation import Family, Features, Foundation, Release, plain_contract
+from diptych.models.parallel import exchange_keys, motif_plan, split_tokens
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -29,6 +31,13 @@ FACTS = Facts(
 )
 
 
+_WORDS, _PATCHES = 512, 729
+"""Tokens of a prompt with its padding, and of a picture."""
+
+_ENCODER = 4.3e9
+"""Parameters of the encoder of text and picture, about."""
+
+
 class Motif(Foundation):
     """Motif-Video image-to-video behind the Backbone protocol."""
 
@@ -39,6 +48,19 @@ class Motif(Foundation):
         licence="Motif-Video comes under the licence that its repository names; read it before you publish.",
         vae="AutoencoderKLWan",
         network="MotifVideoTransformer3DModel",
+        releases={
+            "motif": Release(
+                network={
+                    "in_channels": 33,
+                    "num_attention_heads": 12,
+                    "num_layers": 12,
+                    "num_single_layers": 16,
+                    "num_decoder_layers": 8,
+                    "image_embed_dim": 1152,
+                },
+                encoders=_ENCODER,
+            )
+        },
     )
 
     # Its decoder blocks begin from the first block's input again, which diffusers' cache does not follow.
@@ -50,6 +72,10 @@ class Motif(Foundation):
         return plain_contract(
             "motif", FACTS, lead_in=25, history=16, window_frames=121, fps=24.0, sigma_shift=self._shift
         )
+
+    def _share(self, processes: int) -> None:
+        split_tokens(self.transformer, processes, motif_plan(self.transformer), evenly=True)
+        exchange_keys(self.transformer)
 
     def _read_prompt(self, prompt: str) -> Features:
         read = self._encoders.encode_prompt(prompt, device=self.device, dtype=self.transformer.dtype)
@@ -64,6 +90,15 @@ class Motif(Foundation):
             device=self.device,
         )
         return {"image_embeds": tokens.to(self.transformer.dtype)}
+
+    def stand_in(self) -> Features:
+        """Padding is masked, and costs what text costs."""
+        config, dtype = self.transformer.config, self.transformer.dtype
+        return {
+            "encoder_hidden_states": torch.ones(1, _WORDS, config.text_embed_dim, dtype=dtype),
+            "encoder_attention_mask": torch.ones(1, _WORDS, dtype=torch.bool),
+            "image_embeds": torch.ones(1, _PATCHES, config.image_embed_dim, dtype=dtype),
+        }
 
     def _set_steps(self, scheduler: Any, steps: int, shape: Sequence[int]) -> None:
         # The shift grows with the number of tokens, as in the family's own pipeline.

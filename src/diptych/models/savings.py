@@ -61,7 +61,7 @@ def save(savings: Savings, networks: Sequence[Any], vae: Any, device: torch.devi
         if savings.attention is not None:
             _choose_attention(network, savings.attention)
         if savings.step_cache is not None:
-            network.enable_cache(_step_cache(savings.step_cache, cached))
+            network.enable_cache(step_cache(savings.step_cache, cached))
         if savings.compile:
             network.compile_repeated_blocks(fullgraph=False)
         if savings.offload is not None:
@@ -85,7 +85,8 @@ def register_blocks() -> None:
     )
 
 
-def _step_cache(kind: StepCache, cached: Sequence[str]) -> Any:
+def step_cache(kind: StepCache, cached: Sequence[str]) -> Any:
+    """Settings of a step cache for diffusers; ``cached`` are the layers that ``taylor`` may extrapolate."""
     from diffusers import FirstBlockCacheConfig, TaylorSeerCacheConfig
 
     if kind == "first-block":

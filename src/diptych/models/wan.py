@@ -17,7 +17,8 @@ from torch import Tensor
 from diptych.method.contract import Contract
 from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
-from diptych.models.foundation import Family, Features, Foundation, plain_contract, to_bytes
+from diptych.models.foundation import Family, Features, Foundation, Release, plain_contract, to_bytes
+from diptych.models.parallel import split_tokens
 from diptych.models.protocol import Facts
 
 FACTS = Facts(
@@ -32,6 +33,11 @@ FACTS = Facts(
 )
 
 _LONGEST_PROMPT = 512
+_PATCHES = 257
+"""Tokens of a picture."""
+
+_UMT5, _CLIP = 5.7e9, 0.63e9
+"""Parameters of UMT5-XXL's encoder and of CLIP ViT-H's vision tower."""
 
 
 class Wan(Foundation):
@@ -44,6 +50,14 @@ class Wan(Foundation):
         licence="Wan comes under the Apache licence, version 2.0.",
         vae="AutoencoderKLWan",
         network="WanTransformer3DModel",
+        releases={
+            "wan2.2": Release(network={"in_channels": 36}, encoders=_UMT5, shift=3.0, index={"boundary_ratio": 0.9}),
+            "wan2.1": Release(
+                network={"in_channels": 36, "image_dim": 1280, "added_kv_proj_dim": 5120},
+                encoders=_UMT5 + _CLIP,
+                shift=3.0,
+            ),
+        },
     )
 
     facts = FACTS
@@ -66,6 +80,10 @@ class Wan(Foundation):
             release, FACTS, lead_in=17, history=12, window_frames=81, fps=16.0, sigma_shift=self._shift
         )
 
+    def _share(self, processes: int) -> None:
+        for network in self.networks:
+            split_tokens(network, processes, None)
+
     def _read_prompt(self, prompt: str) -> Features:
         read = self._encoders.encode_prompt(
             prompt, do_classifier_free_guidance=False, max_sequence_length=_LONGEST_PROMPT, device=self.device
@@ -78,6 +96,14 @@ class Wan(Foundation):
         shown = Image.fromarray(to_bytes(picture).numpy())
         tokens = self._encoders.encode_image(shown, self.device)
         return {"encoder_hidden_states_image": tokens.to(self.transformer.dtype)}
+
+    def stand_in(self) -> Features:
+        """Prompts are padded to one length, and all of it is attended to."""
+        config, dtype = self.transformer.config, self.transformer.dtype
+        features = {"encoder_hidden_states": torch.ones(1, _LONGEST_PROMPT, config.text_dim, dtype=dtype)}
+        if config.image_dim is not None:
+            features["encoder_hidden_states_image"] = torch.ones(1, _PATCHES, config.image_dim, dtype=dtype)
+        return features
 
     def fold_mask(self, condition: Condition) -> Condition:
         """Four channels, one for each frame of a latent cell."""

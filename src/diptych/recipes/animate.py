@@ -33,8 +33,9 @@ from diptych.media.sheet import side_by_side
 from diptych.media.timing import Cut, at_rate, cut
 from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
 from diptych.method.contract import Contract
-from diptych.models.load import load_backbone
+from diptych.models.load import load_backbone, sketch_backbone
 from diptych.models.mini import MiniBackbone
+from diptych.models.protocol import Facts
 from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, Fit
 from diptych.progress import progress
@@ -110,36 +111,62 @@ def open_session(
         window_frames=window,
         savings=savings,
     )
-    facts = loaded.facts
-    settings = SamplerSettings(
+    settings = _settings(loaded.facts, steps, guidance_scale, continues)
+    return Session(loaded, settings, loaded.locate if isinstance(loaded, MiniBackbone) else None)
+
+
+def _settings(facts: Facts, steps: int | None, guidance_scale: float | None, continues: bool | None) -> SamplerSettings:
+    """What is asked for, and where nothing is, what the backbone does best with."""
+    return SamplerSettings(
         steps=facts.steps if steps is None else steps,
         guidance_scale=facts.guidance_scale if guidance_scale is None else guidance_scale,
         continues=facts.continues if continues is None else continues,
     )
-    return Session(loaded, settings, loaded.locate if isinstance(loaded, MiniBackbone) else None)
 
 
 def session_for(options: AnimateOptions) -> Session:
-    """The session that a call asks for."""
+    """The session that a call asks for; for a dry run of a foundation backbone one without weights.
+
+    Raises:
+        InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
+    """
+    savings = Savings(
+        step_cache=options.step_cache,
+        offload=options.offload,
+        storage=options.storage,
+        vae_tiling=options.vae_tiling,
+        compile=options.compile,
+        attention=options.attention,
+    )
+    continues = None if options.windows is None else options.windows == "continue"
+    if options.backbone != "mini" and (options.dry_run or options.memory == "auto"):
+        sketch = sketch_backbone(
+            options.backbone,
+            options.weights,
+            revision=options.revision,
+            adapter=None if options.adapter is None else str(options.adapter),
+            panel_area=options.panel_area,
+            window_frames=options.window,
+        )
+        settings = _settings(sketch.facts, options.steps, options.guidance_scale, continues)
+        if options.memory == "auto":
+            from diptych.recipes.plan import chosen_savings, square_stage
+
+            savings = chosen_savings(square_stage(sketch, settings, options.weights), savings)
+        if options.dry_run:
+            return Session(sketch, settings)
     return open_session(
         options.weights or options.model,
         options.steps,
         options.guidance_scale,
-        continues=None if options.windows is None else options.windows == "continue",
+        continues=continues,
         backbone=options.backbone,
         revision=options.revision,
         adapter=None if options.adapter is None else str(options.adapter),
         loras=[(str(path), scale) for path, scale in options.loras],
         panel_area=options.panel_area,
         window=options.window,
-        savings=Savings(
-            step_cache=options.step_cache,
-            offload=options.offload,
-            storage=options.storage,
-            vae_tiling=options.vae_tiling,
-            compile=options.compile,
-            attention=options.attention,
-        ),
+        savings=savings,
     )
 
 
@@ -190,6 +217,12 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
                 sweep(path)
         try:
             frames, said = _stream(asked, journal, _provenance(run))
+        except torch.OutOfMemoryError as error:
+            raise _too_large(asked, error) from None
+        except RuntimeError as error:
+            if "allocate memory" not in str(error):
+                raise
+            raise _too_large(asked, error) from None
         except KeyboardInterrupt:
             raise KeyboardInterrupt(f"stopped from the keyboard{_how_to_go_on(journal)}") from None
         except Exception:
@@ -210,6 +243,15 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     for note in notes:
         print(f"diptych: {note}", file=sys.stderr)
     return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes))
+
+
+def _too_large(asked: _Asked, error: RuntimeError) -> InputError:
+    """Memory is short: what would need less."""
+    reason = " ".join(str(error).split())[:160]
+    ways = "close other programs, or choose a smaller --weights"
+    if asked.options.backbone != "mini":
+        ways = "try --memory auto, a smaller --panel-area or a shorter --window; diptych plan says what fits"
+    return InputError(f"{asked.options.driving} cannot be animated: memory does not hold a window ({reason}); {ways}.")
 
 
 def journal_folder(output: Path) -> Path:

@@ -1,0 +1,210 @@
+"""What a foundation backbone will need on a card, without its weights: memory phase by phase, and arithmetic.
+
+Weights are counted from the networks' own configurations, intermediate results by a rehearsal of the backbone's own
+code (``rehearsal.py``) on tensors without content. ``benchmarks/plan.py`` compares the latter with reality.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diptych.method.incontext import Condition, Window, canvas_mask, model_input, opening
+from diptych.models.foundation import Foundation
+from diptych.models.rehearsal import META, Rehearsal, rehearse
+from diptych.models.savings import Savings, StepCache, Storage
+
+GIB = 1 << 30
+
+_CONTEXT = 0.8 * GIB
+"""What CUDA and its libraries take on a card before anything is loaded, bytes; not measured here."""
+
+_LOST = 1.05
+"""Share by which an allocator holds more than is alive."""
+
+_STREAMED = 2
+"""Portions of offloaded weights that lie on the card at once: the one in use and the one on its way."""
+
+
+@dataclass(frozen=True)
+class Need:
+    """What one window of a session needs, in bytes and operations.
+
+    Attributes:
+        networks: weights of the transformers on the device.
+        vae: weights of the VAE there.
+        encoders: weights of text and picture encoders, which are let go before the first step.
+        in_main_memory: weights of the transformers that wait in main memory.
+        encoding: intermediate results while the canvas goes through the VAE.
+        denoising: the same in a step.
+        decoding: the same while the result is decoded.
+        step_flops: operations of one pass of the network.
+        vae_flops: operations of encoding the canvas and decoding the result.
+        tokens: of the canvas, as attention sees them.
+    """
+
+    networks: int
+    vae: int
+    encoders: int
+    in_main_memory: int
+    encoding: int
+    denoising: int
+    decoding: int
+    step_flops: float
+    vae_flops: float
+    tokens: int
+
+    @property
+    def phases(self) -> dict[str, int]:
+        """Bytes on the card in each phase."""
+        resident = {
+            "reading": self.encoders + self.vae,
+            "encoding": self.networks + self.vae + self.encoding,  # networks are there from the second window on
+            "denoising": self.networks + self.vae + self.denoising,
+            "decoding": self.networks + self.vae + self.decoding,
+        }
+        return {name: round(_LOST * bytes_ + _CONTEXT) for name, bytes_ in resident.items()}
+
+    @property
+    def card(self) -> int:
+        """Most bytes on the card."""
+        return max(self.phases.values())
+
+    @property
+    def main_memory(self) -> int:
+        """Most bytes beside it: what waits there, and what is read before it is moved to the card."""
+        return max(self.in_main_memory, self.networks) + self.vae + self.encoders
+
+
+@dataclass(eq=False)
+class Stage:
+    """A sketched backbone and a size of canvas; what is rehearsed once is remembered.
+
+    Attributes:
+        backbone: from :meth:`Foundation.sketched`.
+        height: of a panel, pixels.
+        width: of a panel, pixels.
+        encoders: bytes of text and picture encoders.
+        predictions: of the network in a step: two where an unprompted one is made too.
+    """
+
+    backbone: Foundation
+    height: int
+    width: int
+    encoders: int = 0
+    predictions: int = 2
+    _steps: dict[StepCache | None, Rehearsal] = field(default_factory=dict)
+    _coding: dict[bool, tuple[Rehearsal, Rehearsal]] = field(default_factory=dict)
+
+    def need(self, savings: Savings) -> Need:
+        """What a window needs with some savings."""
+        resident, waiting, passing = weights(self.backbone.networks, savings)
+        step = self._step(savings.step_cache)
+        encoding, decoding = self._code(savings.vae_tiling)
+        *_, t, h, w = self._latents.shape
+        return Need(
+            networks=resident,
+            vae=_bytes(self.backbone.vae),
+            encoders=self.encoders,
+            in_main_memory=waiting,
+            encoding=encoding.peak_bytes,
+            denoising=step.peak_bytes + passing,
+            decoding=decoding.peak_bytes,
+            step_flops=self.predictions * step.flops,
+            vae_flops=encoding.flops + decoding.flops,
+            tokens=t * h * w // _patch(self.backbone.transformer.config) ** 2,
+        )
+
+    @property
+    def _window(self) -> Window:
+        contract = self.backbone.contract
+        return opening(contract.window_frames, contract.lead_in)
+
+    @property
+    def _latents(self) -> Tensor:
+        facts = self.backbone.facts
+        cells = 1 + (self._window.frames - 1) // facts.temporal_stride
+        sides = self.height // facts.spatial_stride, 2 * self.width // facts.spatial_stride
+        return torch.empty(1, facts.latent_channels, cells, *sides, device=META)
+
+    def _step(self, cache: StepCache | None) -> Rehearsal:
+        """One pass of the network; with a step cache two steps, so that what is kept between them is there."""
+        if cache not in self._steps:
+            backbone, noisy = self.backbone, self._latents
+            mask = canvas_mask(self._window, noisy.shape[-2], noisy.shape[-1] // 2)
+            condition = backbone.fold_mask(Condition(torch.empty_like(noisy), mask.to(META)))
+            told = [backbone.stand_in() for _ in range(self.predictions)]
+            rounds = 1 if cache is None else 2
+
+            def steps() -> None:
+                for features in rounds * told:
+                    backbone.denoise(model_input(noisy, condition), torch.ones(1), features)
+
+            backbone.cache_steps(cache)
+            found = rehearse(steps)
+            backbone.cache_steps(None)
+            flops = found.flops / (rounds * len(told))
+            self._steps[cache] = replace(found, flops=flops)
+        return self._steps[cache]
+
+    def _code(self, tiled: bool) -> tuple[Rehearsal, Rehearsal]:
+        """Encoding the canvas, and decoding the panel of the result."""
+        if tiled not in self._coding:
+            vae, latents = self.backbone.vae, self._latents
+            (vae.enable_tiling if tiled else vae.disable_tiling)()
+            canvas = torch.empty(1, 3, self._window.frames, self.height, 2 * self.width, device=META)
+            self._coding[tiled] = (
+                rehearse(lambda: self.backbone.encode_canvas(canvas)),
+                rehearse(lambda: self.backbone.decode(latents[..., : latents.shape[-1] // 2])),
+            )
+        return self._coding[tiled]
+
+
+def weights(networks: Sequence[nn.Module], savings: Savings) -> tuple[int, int, int]:
+    """Where the weights of networks lie.
+
+    Args:
+        networks: on the meta device, in the type they compute in.
+        savings: that are meant.
+
+    Returns:
+        Bytes that stay on the device, that wait in main memory, and that come and go during a step.
+    """
+    sizes = [_stored(network, savings.storage) for network in networks]
+    wide = max(_bytes(layer) for network in networks for layer in network.modules() if isinstance(layer, nn.Linear))
+    passing = wide if savings.storage else 0  # widened for use
+    if savings.offload is None:
+        return sum(sizes), 0, passing
+    share = sum(sizes) / sum(_bytes(network) for network in networks)
+    if savings.offload == "leaf":
+        return 0, sum(sizes), passing + round(_STREAMED * share * wide)
+    blocks = [part for network in networks for part in network.children() if isinstance(part, nn.ModuleList)]
+    largest = max(_bytes(block) for stack in blocks for block in stack)
+    # What is in no stack of blocks is a portion of its own.
+    rest = max(_bytes(network) for network in networks) - sum(
+        _bytes(part) for part in networks[0].children() if isinstance(part, nn.ModuleList)
+    )
+    return 0, sum(sizes), passing + round(share * (_STREAMED * largest + rest))
+
+
+def _stored(network: nn.Module, storage: Storage | None) -> int:
+    """Bytes of a network's weights as they are kept: linear layers in 8 bits where asked, all else as it computes."""
+    total = _bytes(network)
+    if storage is not None:
+        linear = [layer.weight for layer in network.modules() if isinstance(layer, nn.Linear)]
+        total -= sum(weight.numel() * (weight.element_size() - 1) for weight in linear)
+    return total
+
+
+def _bytes(module: nn.Module) -> int:
+    return sum(value.numel() * value.element_size() for value in [*module.parameters(), *module.buffers()])
+
+
+def _patch(config: Any) -> int:
+    """Latent cells a side of a token."""
+    patch = config.patch_size
+    return int(patch[-1] if isinstance(patch, (list, tuple)) else patch)

@@ -1,0 +1,230 @@
+"""``diptych plan``: what a foundation backbone needs, and what makes it fit, before anything is fetched or loaded."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from diptych.animate.sampler import SamplerSettings
+from diptych.files import write_json
+from diptych.media.frame import panel_for
+from diptych.models.budget import GIB, Need, Stage
+from diptych.models.foundation import Foundation
+from diptych.models.load import sketch_backbone
+from diptych.models.savings import Savings
+from diptych.options import PlanOptions
+from diptych.types import InputError
+
+LADDER = (
+    Savings(),
+    Savings(vae_tiling=True),
+    Savings(vae_tiling=True, storage="fp8"),
+    Savings(vae_tiling=True, offload="block"),
+    Savings(vae_tiling=True, offload="block", storage="fp8"),
+    Savings(vae_tiling=True, offload="leaf"),
+)
+"""What is tried in turn until it fits: what costs least comes first."""
+
+CARDS: dict[int, tuple[str, float]] = {
+    12: ("RTX 4070", 58e12),
+    24: ("RTX 4090", 165e12),
+    48: ("RTX 6000 Ada", 182e12),
+    80: ("A100", 312e12),
+    141: ("H200", 989e12),
+}
+"""For times: a card of so many GB, and its makers' figure for dense bfloat16 products, operations a second."""
+
+UTILISATION = (0.2, 0.5)
+"""Share of that figure that video transformers reach, from slow to fast; assumed, not measured."""
+
+_MARGIN = 0.96
+"""Share of a card that may be planned with: desktops and other programs hold a little."""
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How a canvas fits a card.
+
+    Attributes:
+        savings: what is needed.
+        need: with them.
+    """
+
+    savings: Savings
+    need: Need
+
+
+def plan(options: PlanOptions) -> None:
+    """Prints what every size needs on every card; writes the figures where asked for.
+
+    Raises:
+        InputError: if the configurations cannot be read, or there is no such release.
+    """
+    sketch = sketch_backbone(
+        options.backbone,
+        options.weights,
+        revision=options.revision,
+        release=options.release,
+        window_frames=options.window,
+    )
+    steps = sketch.facts.steps if options.steps is None else options.steps
+    scale = sketch.facts.guidance_scale if options.guidance_scale is None else options.guidance_scale
+    rows = []
+    print(_headline(sketch, options, steps, scale))
+    for width, height in options.sizes:
+        stage = stage_for(
+            sketch, width, height, encoders=encoder_bytes(sketch, options.weights, options.release), guided=scale != 1
+        )
+        plain = stage.need(Savings())
+        print(f"\n{stage.width} x {stage.height} a panel: {plain.tokens:,} tokens a canvas")
+        print(
+            "  without savings, GiB on the card: "
+            + ", ".join(f"{name} {bytes_ / GIB:.1f}" for name, bytes_ in plain.phases.items())
+        )
+        for card in options.cards:
+            fit = fitting(stage, card * 1e9, options.main_memory * 1e9)
+            seconds = _seconds(fit.need, steps, card) if fit else None
+            print("  " + _row(card, fit, seconds))
+            rows.append(_facts(stage, card, fit, seconds))
+    print("\nMemory is counted by rehearsal; times are arithmetic, and nothing here was measured on a card.")
+    if options.json:
+        write_json(options.json, {"plan": rows, "steps": steps, "guidance_scale": scale})
+
+
+def stage_for(backbone: Foundation, width: int, height: int, *, encoders: int, guided: bool) -> Stage:
+    """A size of panel as a session would choose it for a picture of that size."""
+    box = panel_for(width, height, width * height, backbone.contract.panel_multiple)
+    return Stage(backbone, box.panel_height, box.panel_width, encoders, 2 if guided else 1)
+
+
+def square_stage(backbone: Foundation, settings: SamplerSettings, weights: str | None) -> Stage:
+    """The stage of the contract's area, whatever the picture's shape: what counts is how many tokens there are."""
+    side = round(math.sqrt(backbone.contract.panel_area))
+    encoders = encoder_bytes(backbone, weights)
+    return stage_for(backbone, side, side, encoders=encoders, guided=settings.guidance_scale != 1)
+
+
+def fitting(stage: Stage, card: float, main_memory: float) -> Fit | None:
+    """The least that makes a canvas fit.
+
+    Args:
+        stage: backbone and size.
+        card: bytes of the card.
+        main_memory: bytes beside it.
+    """
+    for savings in LADDER:
+        need = stage.need(savings)
+        if need.card <= _MARGIN * card and need.main_memory <= _MARGIN * main_memory:
+            return Fit(savings, need)
+    return None
+
+
+def chosen_savings(stage: Stage, asked: Savings) -> Savings:
+    """What ``--memory auto`` puts on this machine's card, beside what was asked for.
+
+    Raises:
+        InputError: if nothing makes it fit, with the nearest size that would.
+    """
+    if not torch.cuda.is_available():
+        return asked
+    free, whole = torch.cuda.mem_get_info()
+    fit = fitting(stage, free, _main_memory())
+    if fit is None:
+        least = stage.need(LADDER[-1])
+        share = max(0.05, (_MARGIN * free - (least.card - least.denoising)) / max(1, least.denoising))
+        raise InputError(
+            f"this canvas needs {least.card / GIB:.1f} GiB on the card at the least, and {free / GIB:.1f} of "
+            f"{whole / GIB:.1f} GiB are free; try --panel-area {int(share * stage.height * stage.width)} or a shorter "
+            "--window."
+        )
+    return dataclasses.replace(
+        asked,
+        offload=asked.offload or fit.savings.offload,
+        storage=asked.storage or fit.savings.storage,
+        vae_tiling=asked.vae_tiling or fit.savings.vae_tiling,
+    )
+
+
+def _main_memory() -> float:
+    return float(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+
+
+def encoder_bytes(backbone: Foundation, weights: str | None, release: str | None = None) -> int:
+    """Bytes of the encoders of text and picture: of a folder's files, else as published, in 16 bits."""
+    if weights is not None and Path(weights).is_dir():
+        ours = ("transformer", "transformer_2", "vae")
+        files = [path for path in Path(weights).glob("*/*.safetensors") if path.parent.name not in ours]
+        return sum(path.stat().st_size for path in files)
+    known = backbone.family.releases
+    return int(2 * known[release or next(iter(known))].encoders)
+
+
+def _seconds(need: Need, steps: int, card: float) -> tuple[float, float] | None:
+    """Least and most seconds for a window, for cards that are known."""
+    if card not in CARDS:
+        return None
+    work = steps * need.step_flops + need.vae_flops
+    slow, fast = (work / (CARDS[int(card)][1] * share) for share in UTILISATION)
+    return fast, slow
+
+
+def _headline(backbone: Foundation, options: PlanOptions, steps: int, scale: float) -> str:
+    contract = backbone.contract
+    passes = "two predictions a step" if scale != 1 else "one prediction a step"
+    numbers = sum(p.numel() for network in backbone.networks for p in network.parameters()) / 1e9
+    source = options.weights or f"published sizes of {contract.backbone}"
+    return (
+        f"{contract.backbone}, {numbers:.1f} B parameters ({source}), windows of {contract.window_frames} frames, "
+        f"{contract.window_frames - contract.lead_in} of them new, {steps} steps, {passes}"
+    )
+
+
+def options_of(savings: Savings) -> str:
+    """Savings as they are said on the command line."""
+    said = [
+        "--vae-tiling" if savings.vae_tiling else "",
+        f"--storage {savings.storage}" if savings.storage else "",
+        f"--offload {savings.offload}" if savings.offload else "",
+        f"--step-cache {savings.step_cache}" if savings.step_cache else "",
+    ]
+    return " ".join(filter(None, said)) or "nothing"
+
+
+def _row(card: float, fit: Fit | None, seconds: tuple[float, float] | None) -> str:
+    if fit is None:
+        return f"{card:5g} GB: does not fit"
+    phases = fit.need.phases
+    most = max(phases, key=lambda name: phases[name])
+    text = (
+        f"{card:5g} GB: {phases[most] / GIB:5.1f} GiB ({most}), main memory {fit.need.main_memory / GIB:5.1f} GiB, "
+        f"with {options_of(fit.savings)}"
+    )
+    if seconds is not None:
+        text += f"; {_spoken(seconds[0])} to {_spoken(seconds[1])} a window ({CARDS[int(card)][0]})"
+    return text
+
+
+def _spoken(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
+
+
+def _facts(stage: Stage, card: float, fit: Fit | None, seconds: tuple[float, float] | None) -> dict[str, Any]:
+    facts: dict[str, Any] = {"width": stage.width, "height": stage.height, "card_gb": card, "fits": fit is not None}
+    if fit is not None:
+        facts |= {
+            "savings": json.loads(json.dumps(dataclasses.asdict(fit.savings))),
+            "card_bytes": fit.need.phases,
+            "main_memory_bytes": fit.need.main_memory,
+            "tokens": fit.need.tokens,
+            "step_flops": fit.need.step_flops,
+            "vae_flops": fit.need.vae_flops,
+            "seconds": seconds,
+        }
+    return facts

@@ -1,0 +1,120 @@
+"""``diptych plan``, dry runs without weights, and memory that is short."""
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from diptych.cli import main
+from diptych.models.savings import Savings
+from diptych.options import AnimateOptions, PlanOptions
+from diptych.recipes import plan as room
+from diptych.recipes.animate import animate_files, session_for
+from diptych.recipes.plan import LADDER, chosen_savings, fitting, options_of, plan, square_stage
+from diptych.types import InputError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+ASSETS = Path(__file__).parents[2] / "src" / "diptych" / "assets"
+
+
+@pytest.fixture
+def bare(checkpoint, tmp_path):
+    """A checkpoint before its weights are fetched."""
+    return shutil.copytree(checkpoint("wan2.1"), tmp_path / "bare", ignore=shutil.ignore_patterns("*.safetensors"))
+
+
+@pytest.fixture
+def stage(bare):
+    session = session_for(asked(bare))
+    return square_stage(session.backbone, session.settings, str(bare))
+
+
+def asked(folder, **others):
+    facts = {"backbone": "wan", "weights": str(folder), "panel_area": 64 * 64, "window": 9, "dry_run": True}
+    return AnimateOptions(ASSETS / "reference.png", ASSETS / "driving.mp4", Path("out.mp4"), **{**facts, **others})
+
+
+def test_a_plan_says_what_fits_and_writes_it_down(bare, tmp_path, capsys):
+    plan(
+        PlanOptions(
+            backbone="wan", weights=str(bare), sizes=((96, 64),), window=9, cards=(0.5, 24), json=tmp_path / "p.json"
+        )
+    )
+    said = capsys.readouterr().out
+    assert "does not fit" in said
+    assert "with nothing" in said
+    assert "nothing here was measured" in said
+    rows = json.loads((tmp_path / "p.json").read_text())["plan"]
+    assert [row["fits"] for row in rows] == [False, True]
+    assert rows[1]["card_bytes"]["denoising"] > rows[1]["card_bytes"]["reading"] > 0.8 * 2**30
+    assert 0 < rows[1]["seconds"][0] < rows[1]["seconds"][1]
+
+
+def test_the_command_line_reaches_it(bare, capsys):
+    words = ["plan", "--backbone", "wan", "--weights", str(bare), "--size", "64x64", "--window", "9", "--card", "24"]
+    assert main(words) == 0
+    assert "64 x 64 a panel" in capsys.readouterr().out
+    with pytest.raises(SystemExit) as stopped:
+        main(["plan", "--backbone", "wan", "--size", "64"])
+    assert stopped.value.code == 2
+
+
+def test_a_dry_run_reads_no_weights(bare, capsys):
+    assert animate_files(asked(bare)) is None
+    run = json.loads(capsys.readouterr().out)
+    assert run["model"]["name"] == "wan"
+    assert run["model"]["contract"]["window_frames"] == 9
+    with pytest.raises(InputError, match="cannot be used"):
+        animate_files(asked(bare, dry_run=False))
+
+
+def test_the_cheapest_that_fits_is_chosen(stage):
+    needs = {savings: stage.need(savings) for savings in LADDER}
+    plain = needs[LADDER[0]]
+    assert fitting(stage, 1e12, 1e12).savings == LADDER[0]
+    assert fitting(stage, 0.9 * plain.card, 1e12) is None or fitting(stage, 0.9 * plain.card, 1e12).savings != LADDER[0]
+    assert fitting(stage, 1e6, 1e12) is None
+    assert fitting(stage, 1e12, 1.0) is None
+
+
+def test_auto_takes_what_fits_this_card_and_keeps_what_was_asked(stage, monkeypatch):
+    assert chosen_savings(stage, Savings(offload="leaf")) == Savings(offload="leaf")  # no card, nothing to choose
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    for free in (1e12, 1e6):
+        monkeypatch.setattr(torch.cuda, "mem_get_info", lambda free=free: (int(free), int(1e12)))
+        if free > 1e9:
+            assert chosen_savings(stage, Savings(attention="native")) == Savings(attention="native")
+        else:
+            with pytest.raises(InputError, match="--panel-area"):
+                chosen_savings(stage, Savings())
+    tiled = dataclasses.replace(LADDER[1])
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (int(1e12), int(1e12)))
+    monkeypatch.setattr(room, "fitting", lambda *_: room.Fit(tiled, stage.need(tiled)))
+    assert chosen_savings(stage, Savings(storage="fp8")) == Savings(storage="fp8", vae_tiling=True)
+
+
+def test_options_are_said_as_they_are_typed():
+    assert options_of(Savings()) == "nothing"
+    assert options_of(LADDER[4]) == "--vae-tiling --storage fp8 --offload block"
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [torch.OutOfMemoryError("CUDA out of memory"), RuntimeError("DefaultCPUAllocator: can't allocate memory: 9 bytes")],
+)
+def test_memory_that_is_short_is_said_in_a_sentence(checkpoint, tmp_path, monkeypatch, failure):
+    from diptych.animate.session import Session
+
+    def full(*args, **kwargs):
+        raise failure
+        yield
+
+    monkeypatch.setattr(Session, "animate", full)
+    options = asked(checkpoint("wan2.1"), dry_run=False)
+    options = dataclasses.replace(options, output=tmp_path / "o.mp4", quiet=True)
+    with pytest.raises(InputError, match=r"memory does not hold a window .* --memory auto"):
+        animate_files(options)
+    assert not (tmp_path / "o.mp4").exists()
