@@ -7,10 +7,26 @@ reads it in cross-attention too, so its text stays whole in every process, and k
 
 from __future__ import annotations
 
+import os
 from typing import Any
 
 import torch
 from torch import Tensor
+
+
+def rank_and_size() -> tuple[int, int]:
+    """Which of how many processes this is, as ``torchrun`` says it; 0 of 1 without."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    return (int(os.environ.get("RANK", "0")), size) if size > 1 else (0, 1)
+
+
+def join() -> None:
+    """Joins the processes that ``torchrun`` started, each with its own device."""
+    if torch.distributed.is_initialized():
+        return
+    if torch.cuda.is_available():
+        torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+    torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
 
 
 def hunyuan_plan() -> dict[str, Any]:
