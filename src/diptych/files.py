@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import hashlib
 import json
@@ -12,6 +13,7 @@ import secrets
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from diptych.types import InputError
 
@@ -35,6 +37,21 @@ def writing_errors(path: Path) -> Iterator[None]:
         raise InputError(
             f"{path} cannot be written ({reason}); free some space, or choose another folder or name."
         ) from error
+
+
+def save_tensors(tensors: dict[str, Any], path: Path, header: dict[str, str] | None = None) -> None:
+    """Writes a safetensors file; what keeps it from being written is an ``OSError``, as with any other file.
+
+    Raises:
+        OSError: the disk is full, or the like.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    try:
+        save_file(tensors, path, metadata=header)
+    except SafetensorError as error:
+        raise OSError(errno.EIO, str(error)) from None
 
 
 @contextlib.contextmanager

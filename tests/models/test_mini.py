@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -200,3 +202,25 @@ def test_training_goes_on_from_a_mini_that_knew_fewer_layers(folder):
     store.save_denoiser(folder / "w.safetensors", wider, dataclasses.replace(DENOISER, layers=3), contract(), {})
     with pytest.raises(InputError, match="does not fit"):
         store.load_denoiser_into(fewer, folder / "w.safetensors")
+
+
+def test_a_full_disk_is_told_in_a_sentence_and_leaves_nothing(tmp_path):
+    """The largest size of a file stands for the end of a disk: the system refuses the write in the same place."""
+    script = f"""
+import resource, signal
+from pathlib import Path
+from diptych.models.mini import Denoiser, DenoiserConfig, contract
+from diptych.models.store import save_denoiser
+from diptych.types import InputError
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
+config = DenoiserConfig(heads=2, blocks=1)
+try:
+    save_denoiser(Path({str(tmp_path)!r}) / "denoiser.safetensors", Denoiser(config), config, contract(), {{}})
+except InputError as error:
+    print(error)
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert "denoiser.safetensors cannot be written" in run.stdout
+    assert "free some space" in run.stdout
+    assert list(tmp_path.iterdir()) == []

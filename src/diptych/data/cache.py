@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from diptych.data.canvases import LatentDraw
-from diptych.files import replacing
+from diptych.files import replacing, save_tensors, writing_errors
 from diptych.method.incontext import Window
 from diptych.types import InputError
 
@@ -53,8 +53,6 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         make: draw number to latents.
         made_for: what the latents depend on (VAE weights, contract); a reader refuses another.
     """
-    from safetensors.torch import save_file
-
     grouped: dict[str, list[LatentDraw]] = defaultdict(list)
     for number in range(index * SHARD, (index + 1) * SHARD):
         made = make(number)
@@ -68,9 +66,11 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         tensors[f"{shape}.figures"] = pack_bits(torch.stack([d.figures for d in draws]))
         tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
         prompts[shape] = [d.prompt for d in draws]
-    folder.mkdir(parents=True, exist_ok=True)
-    with replacing(shard_path(folder, index)) as draft:
-        save_file(tensors, draft, metadata={_HEADER: json.dumps({"made_for": made_for, "prompts": prompts})})
+    path = shard_path(folder, index)
+    with writing_errors(path):
+        folder.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft:
+            save_tensors(tensors, draft, {_HEADER: json.dumps({"made_for": made_for, "prompts": prompts})})
 
 
 @dataclass(frozen=True, eq=False)

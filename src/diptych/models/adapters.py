@@ -20,7 +20,7 @@ from typing import Any
 
 from torch import Tensor
 
-from diptych.files import appearing, writing_errors
+from diptych.files import appearing, save_tensors, writing_errors
 from diptych.method.contract import HEADER_KEY, Contract
 from diptych.models.headers import parsed, read_tensors
 from diptych.types import InputError
@@ -91,7 +91,6 @@ def save_adapter(folder: Path, networks: Sequence[Any], contract: Contract) -> N
         InputError: the folder exists or cannot be written.
     """
     from peft.utils import get_peft_model_state_dict
-    from safetensors.torch import save_file
 
     if folder.exists():
         raise InputError(f"{folder} is there already; name another folder for the adapter.")
@@ -112,10 +111,10 @@ def save_adapter(folder: Path, networks: Sequence[Any], contract: Contract) -> N
                     {f"transformer.{key}": value for key, value in plain.items()}, default=str, sort_keys=True
                 ),
             }
-            save_file({f"transformer.{name}": value for name, value in state.items()}, draft / file, metadata=header)
+            save_tensors({f"transformer.{name}": value for name, value in state.items()}, draft / file, header)
             (draft / beside).mkdir()
             peft = {f"base_model.model.{name}": value for name, value in state.items()}
-            save_file(peft, draft / beside / "adapter_model.safetensors")
+            save_tensors(peft, draft / beside / "adapter_model.safetensors")
             config.save_pretrained(draft / beside)
 
 

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 from typing_extensions import Self
 
-from diptych.files import replacing, sha256, writing_errors
+from diptych.files import replacing, save_tensors, sha256, writing_errors
 from diptych.method.contract import CONTRACT_VERSION, Contract, mismatches
 from diptych.method.diffusion import TIMESTEPS
 from diptych.method.incontext import Condition
@@ -665,12 +665,10 @@ class _FeatureFile:
             return None  # torn by a full disk or an older release: made again
 
     def write(self, features: Features) -> None:
-        from safetensors.torch import save_file
-
         with writing_errors(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(self._path) as draft:
-                save_file({name: value.contiguous() for name, value in features.items()}, draft)
+                save_tensors({name: value.contiguous() for name, value in features.items()}, draft)
 
 
 def plain_contract(

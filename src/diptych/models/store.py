@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
-from diptych.files import replacing, sha256
+from diptych.files import replacing, save_tensors, sha256, writing_errors
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
 from diptych.models.headers import parsed, read_tensors
 from diptych.models.locator import Locator, LocatorConfig
@@ -187,11 +187,10 @@ def _json(config: Any) -> str:
 
 
 def _write(path: Path, tensors: dict[str, Tensor], header: dict[str, str]) -> None:
-    from safetensors.torch import save_file
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as draft:
-        save_file(tensors, draft, metadata=header)
+    with writing_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as draft:
+            save_tensors(tensors, draft, header)
 
 
 def _present(path: Path) -> Path:

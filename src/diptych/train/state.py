@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych.files import replacing
+from diptych.files import replacing, save_tensors, writing_errors
 from diptych.types import InputError
 
 _HEADER = "diptych.training"
@@ -45,8 +45,6 @@ def save_state(
         facts: plain values that must be the same for the run to go on (seed, sizes, data).
         keep: how many checkpoints stay.
     """
-    from safetensors.torch import save_file
-
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
     for name, module in modules.items():
@@ -61,9 +59,9 @@ def save_state(
                     numbers[key] = value
     header = {_HEADER: json.dumps({"step": step, "facts": facts, "numbers": numbers})}
     path = folder / f"checkpoint-{step:08d}.safetensors"
-    with replacing(path) as draft:
+    with writing_errors(path), replacing(path) as draft:
         # Clones part tensors that share memory, which the format refuses.
-        save_file({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, draft, metadata=header)
+        save_tensors({k: v.detach().cpu().contiguous().clone() for k, v in tensors.items()}, draft, header)
     for old in checkpoints(folder)[:-keep]:
         old.unlink()
     return path
