@@ -1,6 +1,6 @@
 """The picture in the README: reference, driving clip, result and right answer of the bundled example.
 
-    python benchmarks/demo_sheet.py out/animate.mp4 docs/result.png [--seed 5011] [--category person_full]
+    python benchmarks/demo_sheet.py out/animate.mp4 docs/result.png [--seed 5019] [--category person_full]
 
 Seed and category are those that `runs/make_assets.sh` drew the bundled files from.
 """
@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("result", type=Path)
     parser.add_argument("sheet", type=Path)
-    parser.add_argument("--seed", type=int, default=5011)
+    parser.add_argument("--seed", type=int, default=5019)
     parser.add_argument("--category", default="person_full")
     args = parser.parse_args()
     made, driving = read_clip(args.result), read_clip(ASSETS / "driving.mp4")

@@ -3,7 +3,7 @@
 #   runs/make_assets.sh [SEED] [CATEGORY]
 set -eu
 cd "$(dirname "$0")/.."
-"${PYTHON:-.venv/bin/python}" - "${1:-5011}" "${2:-person_full}" <<'PY'
+"${PYTHON:-.venv/bin/python}" - "${1:-5019}" "${2:-person_full}" <<'PY'
 import sys
 from fractions import Fraction
 from pathlib import Path
