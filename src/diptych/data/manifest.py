@@ -28,21 +28,43 @@ def _inside(text: str) -> str:
 RelativePath = Annotated[str, AfterValidator(_inside)]
 
 
+class Source(BaseModel):
+    """Which part of which footage a clip was cut from.
+
+    Attributes:
+        file: its name, without a folder.
+        sha256: of its bytes.
+        first_frame: index in the footage of the clip's first frame.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    file: Annotated[str, Field(min_length=1, max_length=255)]
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    first_frame: Annotated[int, Field(ge=0)] = 0
+
+
 class Entry(BaseModel):
     """One clip with what belongs to it.
 
     Attributes:
         version: of this format.
         id: unique within the manifest.
-        reference: picture of the character.
-        driving: video whose motion is performed.
+        reference: picture of the character; without one it is the target's first frame (paper section 3.3).
+        driving: video whose motion is performed; a clip without one is driven by its poses.
         target: video of the reference's character in that motion, frame for frame with the driver.
+        poses: skeletons of the target's figures (``data/poses.py``), frame for frame with it.
         truth: safetensors file with exact ``mask`` and ``joints`` of the target, where there is one.
-        prompt: looks and motion in English.
+        motion: what is done, in English (the paper's T_m).
+        looks: who does it, in English (the paper's T_a).
+        prompt: both in one, as the model is told.
         category: what kind of clip it is.
         fps: frames per second as a fraction, such as ``30000/1001``.
         frames: of driver and target.
+        width: of the target, pixels, where it was measured.
+        height: of the target, pixels, likewise.
         seed: that the clip follows from, where it was made up.
+        source: the footage it was cut from, where it was.
         sha256: of every file named above, by the key that names it.
     """
 
@@ -50,21 +72,27 @@ class Entry(BaseModel):
 
     version: Literal[1] = 1
     id: Annotated[str, Field(min_length=1, max_length=200)]
-    reference: RelativePath
-    driving: RelativePath
+    reference: RelativePath | None = None
+    driving: RelativePath | None = None
     target: RelativePath
+    poses: RelativePath | None = None
     truth: RelativePath | None = None
+    motion: Annotated[str, Field(max_length=4000)] = ""
+    looks: Annotated[str, Field(max_length=4000)] = ""
     prompt: Annotated[str, Field(max_length=4000)] = ""
     category: str = ""
     fps: Annotated[str, Field(pattern=r"^[1-9]\d{0,8}(/[1-9]\d{0,8})?$")]
     frames: Annotated[int, Field(ge=1)]
+    width: Annotated[int, Field(ge=1)] | None = None
+    height: Annotated[int, Field(ge=1)] | None = None
     seed: int | None = None
+    source: Source | None = None
     sha256: dict[str, str]
 
     @property
     def files(self) -> dict[str, str]:
         """Relative paths of the entry's files, by key."""
-        named = {"reference": self.reference, "driving": self.driving, "target": self.target, "truth": self.truth}
+        named = {key: getattr(self, key) for key in ("reference", "driving", "target", "poses", "truth")}
         return {key: path for key, path in named.items() if path is not None}
 
 
