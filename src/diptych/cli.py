@@ -274,6 +274,12 @@ def _add_train(commands: _Commands) -> None:
     mini.add_argument(
         "--size", choices=("tiny", "cpu", "gpu"), default="cpu", help="seconds, hours, or a GPU (default cpu)"
     )
+    mini.add_argument(
+        "--preset",
+        choices=("canvas", "base"),
+        default="canvas",
+        help="complete canvases of exact pairs, or fill in footage as backbones are pre-trained (default canvas)",
+    )
     mini.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a started one is resumed")
     mini.add_argument(
         "--stage",
@@ -301,6 +307,7 @@ def _train_mini(args: argparse.Namespace) -> None:
     _recipe("mini", "train_mini")(
         TrainMiniOptions(
             size=args.size,
+            preset=args.preset,
             output=args.output,
             stage=args.stage,
             seed=args.seed,

@@ -16,6 +16,7 @@ Fit = Literal["fit", "fill", "stretch"]
 Colour = tuple[int, int, int]
 BackboneName = Literal["mini", "hunyuan15", "wan", "motif"]
 MiniSize = Literal["tiny", "cpu", "gpu"]
+MiniPreset = Literal["canvas", "base"]
 MiniStage = Literal["all", "locator", "vae", "cache", "sight", "denoiser"]
 
 
@@ -150,6 +151,8 @@ class TrainMiniOptions:
 
     Attributes:
         size: the one dial: seconds for tests, hours on a CPU, or a GPU.
+        preset: ``canvas`` learns canvases of exact pairs; ``base`` learns to fill in footage, as backbones are
+            pre-trained, for adapters to lie on.
         output: folder of checkpoints, caches and logs; a started one is resumed.
         stage: one stage alone, or all in order.
         seed: of everything drawn at random.
@@ -160,6 +163,7 @@ class TrainMiniOptions:
     """
 
     size: MiniSize = "cpu"
+    preset: MiniPreset = "canvas"
     output: Path | None = None
     stage: MiniStage = "all"
     seed: int = 0

@@ -61,7 +61,8 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
     prompts: dict[str, list[str]] = {}
     for shape, draws in grouped.items():
         tensors[f"{shape}.target"] = torch.stack([d.target for d in draws]).to(torch.float16)
-        tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
+        if any(d.condition is not d.target for d in draws):
+            tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
         windows = [(d.window.frames, d.window.lead_in, d.window.history) for d in draws]
         tensors[f"{shape}.figures"] = pack_bits(torch.stack([d.figures for d in draws]))
         tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
@@ -79,7 +80,7 @@ class Bucket:
 
     Attributes:
         target: float16, ``(n, c, t', h', 2w')``.
-        condition: float16, same shape.
+        condition: float16, same shape; the target itself where all of it is known and a task hides what it wants.
         windows: int32, ``(n, 3)``: frames, lead-in, history.
         prompts: n texts.
         figures: eight channels a byte (:func:`pack_bits`), uint8, ``(n, FIGURES / 8, t', h', 2w')``.
@@ -132,9 +133,11 @@ def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
                 if header["made_for"] != made_for:
                     raise InputError(f"{path} was made for another VAE or contract; delete the folder {folder}.")
                 for shape, prompts in header["prompts"].items():
-                    target, condition, windows, figures = (
-                        file.get_tensor(f"{shape}.{name}") for name in ("target", "condition", "window", "figures")
+                    target, windows, figures = (
+                        file.get_tensor(f"{shape}.{name}") for name in ("target", "window", "figures")
                     )
+                    known = f"{shape}.condition"
+                    condition = file.get_tensor(known) if known in file.keys() else target  # noqa: SIM118
                     parts[shape].append(Bucket(target, condition, windows, prompts, figures))
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is not a shard of cached draws ({error}); delete it to have it redone.") from None
@@ -151,9 +154,11 @@ def cached_draws(folder: Path) -> int:
 
 
 def _joined(parts: list[Bucket]) -> Bucket:
+    target = torch.cat([p.target for p in parts])
+    all_known = all(p.condition is p.target for p in parts)
     return Bucket(
-        torch.cat([p.target for p in parts]),
-        torch.cat([p.condition for p in parts]),
+        target,
+        target if all_known else torch.cat([p.condition for p in parts]),
         torch.cat([p.windows for p in parts]),
         [prompt for p in parts for prompt in p.prompts],
         torch.cat([p.figures for p in parts]),

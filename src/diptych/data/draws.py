@@ -45,7 +45,8 @@ HELD_SHARE = 0.1
 TEXT_DROPPED = 0.15
 """Share of draws without a prompt."""
 
-_FPS = (6.0, 30.0)
+FPS_RANGE = (6.0, 30.0)
+"""Frame rates that are drawn, evenly in the logarithm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +94,7 @@ def draw(
     pair = draw_pair(number, split=split)
     if rng.random() < kin_share:
         pair = with_kin(pair, number)
-    fps = float(np.exp(rng.uniform(*np.log(_FPS))))
+    fps = float(np.exp(rng.uniform(*np.log(FPS_RANGE))))
     if rng.random() < HISTORY_SHARE:
         window = continuation(contract.window_frames, contract.history)
     else:

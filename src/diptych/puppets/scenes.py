@@ -278,8 +278,8 @@ def camera_offsets(camera: Camera, staged: Sequence[Staged], seconds: NDArray[np
 _PAD = {"biped": 0.06, "object": 0.1, "bird": 0.1, "quadruped": 0.08, "fish": 0.24, "snake": 0.1}
 
 
-def _extent(staged: Staged, framing: str, follow: bool) -> tuple[float, float, float, float]:
-    """The box in world units around what a framing wants to show of a figure over time."""
+def extent(staged: Staged, framing: str, follow: bool) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom, in world units, of what a framing wants to show of a figure over time."""
     c, h = staged.actor.character, staged.actor.character.height
     root = staged.root.copy()
     if follow:
@@ -318,7 +318,7 @@ def _extent(staged: Staged, framing: str, follow: bool) -> tuple[float, float, f
 
 def _framed(rng: Rng, staged: Sequence[Staged], framing: str, kind: str) -> Camera:
     """A camera that has everything in view which the framing promises."""
-    boxes = np.array([_extent(s, framing, kind == "tracking") for s in staged])
+    boxes = np.array([extent(s, framing, kind == "tracking") for s in staged])
     x0, y0, x1, y1 = (float(v) for v in (*boxes[:, :2].min(0), *boxes[:, 2:].max(0)))
     room = float(rng.uniform(1.0, 1.3 if framing == "full" else 1.15))
     grow_x, grow_y = (x1 - x0) * (room - 1.0), (y1 - y0) * (room - 1.0)
@@ -348,25 +348,26 @@ class _Plan:
     driver_camera: str = "static"
 
 
-def _choice(rng: Rng, options: Sequence[str]) -> str:
+def choice(rng: Rng, options: Sequence[str]) -> str:
+    """One of the options, each as likely."""
     return options[int(rng.integers(len(options)))]
 
 
 def _by_family(rng: Rng, rig: str) -> tuple[str, ...]:
     """The kinds of one family, every family as likely; expressions are for framings that show the face."""
     families = sorted({motions.family(rig, kind) for kind in motions.KINDS[rig]} - {"expression"})
-    chosen = _choice(rng, families)
+    chosen = choice(rng, families)
     return tuple(kind for kind in motions.KINDS[rig] if motions.family(rig, kind) == chosen)
 
 
-_OBJECTS = tuple(kind for kind, rig in RIG_OF.items() if rig == "object")
-_QUADRUPEDS = tuple(kind for kind, rig in RIG_OF.items() if rig == "quadruped")
-_STANDING = tuple(k for k in motions.KINDS["biped"] if k not in ("cartwheel", "push_up", "lunge"))
+OBJECTS = tuple(kind for kind, rig in RIG_OF.items() if rig == "object")
+QUADRUPEDS = tuple(kind for kind, rig in RIG_OF.items() if rig == "quadruped")
+STANDING = tuple(k for k in motions.KINDS["biped"] if k not in ("cartwheel", "push_up", "lunge"))
 
 
 def _plan(rng: Rng, category: str) -> _Plan:
     def one(options: Sequence[str]) -> tuple[str, ...]:
-        return (_choice(rng, options),)
+        return (choice(rng, options),)
 
     grown = ("adult", "adult", "elderly", "child", "cartoon")
     full = _by_family(rng, "biped")
@@ -387,29 +388,29 @@ def _plan(rng: Rng, category: str) -> _Plan:
     if category == "cross_kind":
         return _Plan(
             one(PEOPLE),
-            one((*_OBJECTS, *_OBJECTS, "bird", "bird", "cartoon")),
+            one((*OBJECTS, *OBJECTS, "bird", "bird", "cartoon")),
             "biped",
-            tuple(k for k in full if k in _STANDING),
+            tuple(k for k in full if k in STANDING),
         )
     if category == "object":
-        return _Plan(one(_OBJECTS), one(_OBJECTS), "object", tuple(k for k in full if k in _STANDING))
+        return _Plan(one(OBJECTS), one(OBJECTS), "object", tuple(k for k in full if k in STANDING))
     if category == "quadruped":
-        return _Plan(one(_QUADRUPEDS), one(_QUADRUPEDS), "quadruped", motions.KINDS["quadruped"])
+        return _Plan(one(QUADRUPEDS), one(QUADRUPEDS), "quadruped", motions.KINDS["quadruped"])
     if category in ("bird", "fish", "snake"):
         return _Plan((category,), (category,), category, motions.KINDS[category])
     if category in ("one_to_many", "many_to_many"):
         count = int(rng.integers(2, 4))
         if rng.random() < 0.75:
-            pool: Sequence[str] = (*PEOPLE, "adult", "cartoon", *one(_OBJECTS))
-            rig, kinds = "biped", tuple(k for k in _STANDING if k != "hop_dance")
+            pool: Sequence[str] = (*PEOPLE, "adult", "cartoon", *one(OBJECTS))
+            rig, kinds = "biped", tuple(k for k in STANDING if k != "hop_dance")
         else:
-            rig = _choice(rng, ("bird", "fish", "quadruped"))
-            pool = _QUADRUPEDS if rig == "quadruped" else (rig,)
+            rig = choice(rng, ("bird", "fish", "quadruped"))
+            pool = QUADRUPEDS if rig == "quadruped" else (rig,)
             kinds = motions.KINDS[rig]
         drivers = 1 if category == "one_to_many" else int(rng.integers(2, 4))
         return _Plan(
-            tuple(_choice(rng, pool) for _ in range(drivers)),
-            tuple(_choice(rng, pool) for _ in range(count)),
+            tuple(choice(rng, pool) for _ in range(drivers)),
+            tuple(choice(rng, pool) for _ in range(count)),
             rig,
             kinds,
             travel="spot",
@@ -417,13 +418,13 @@ def _plan(rng: Rng, category: str) -> _Plan:
     if category == "crossing":
         pool = (*PEOPLE, "cartoon")
         how = "cross" if rng.random() < 0.5 else "circle"
-        pair = (_choice(rng, pool), _choice(rng, pool))
+        pair = (choice(rng, pool), choice(rng, pool))
         return _Plan(
-            pair, (_choice(rng, pool), _choice(rng, pool)), "biped", ("walk", "run", "march", "skip"), travel=how
+            pair, (choice(rng, pool), choice(rng, pool)), "biped", ("walk", "run", "march", "skip"), travel=how
         )
     # tracking: cameras that move
-    rig = _choice(rng, ("biped", "biped", "biped", "quadruped", "bird", "fish"))
-    pool = {"biped": grown, "quadruped": _QUADRUPEDS}.get(rig, (rig,))
+    rig = choice(rng, ("biped", "biped", "biped", "quadruped", "bird", "fish"))
+    pool = {"biped": grown, "quadruped": QUADRUPEDS}.get(rig, (rig,))
     camera = "tracking" if rng.random() < 0.7 else "pan"
     going = motions.GOING_KINDS[rig]
     if camera == "pan":
@@ -462,7 +463,7 @@ def draw_pair(seed: int, *, category: str | None = None, split: str = "train") -
     rng = np.random.default_rng(np.random.SeedSequence([seed, stream, 1 + CATEGORIES.index(category)]))
     plan = _plan(rng, category)
     targets = [_draw_actor_looks(rng, kind, split, prop=category == "props") for kind in plan.targets]
-    drivers = [_draw_other(rng, kind, split, targets) for kind in plan.drivers]
+    drivers = [draw_other(rng, kind, split, targets) for kind in plan.drivers]
     motion = _draw_motions(rng, plan, len(drivers), split)
     start = 0.0 if plan.travel in ("cross", "circle") else float(rng.uniform(0.0, 4.0))
     stills, still_times = _draw_stills(rng, plan, targets, motion, start, split)
@@ -479,7 +480,7 @@ def draw_pair(seed: int, *, category: str | None = None, split: str = "train") -
         list(zip(stills, still_times, strict=True)),
     )
     driving = _assemble(rng, plan, drivers, motion, start, many, plan.driver_framing, plan.driver_camera, None)
-    caption = _caption(targets, [motion[i % len(motion)] for i in range(len(targets))], reference.camera)
+    caption = caption_of(targets, [motion[i % len(motion)] for i in range(len(targets))], reference.camera)
     return Pair(seed, category, targets[0].rig, split, caption, reference, tuple(still_times), driving, start)
 
 
@@ -495,14 +496,15 @@ def with_kin(pair: Pair, seed: int) -> Pair:
     kin = []
     for i, actor in enumerate(reference.actors):
         motion = pair.driving_scene.actors[pair.driver_of(i)].motion
-        other = _draw_other(rng, actor.character.kind, pair.split, targets)
+        other = draw_other(rng, actor.character.kind, pair.split, targets)
         other = replace(other, build=actor.character.build, height=actor.character.height)
         kin.append(Actor(other, actor.x, actor.y, motion))
-    background = _draw_background(rng, [actor.character for actor in kin], reference.camera.kind)
+    background = draw_backdrop(rng, [actor.character for actor in kin], reference.camera.kind)
     return replace(pair, driving_scene=replace(reference, actors=tuple(kin), background=background))
 
 
-def _draw_background(rng: Rng, characters: Sequence[Character], camera: str) -> Background:
+def draw_backdrop(rng: Rng, characters: Sequence[Character], camera: str) -> Background:
+    """A background that suits the characters and from which they stand out."""
     where = {"fish": "water", "snake": "meadow"}.get(characters[0].rig, "any" if camera == "static" else "moving")
     avoid = tuple(c.palette.primary.rgb for c in characters) + tuple(c.palette.secondary.rgb for c in characters)
     return draw_background(rng, avoid, where)
@@ -515,7 +517,7 @@ def _draw_actor_looks(rng: Rng, kind: str, split: str, prop: bool) -> Character:
             return character
 
 
-def _draw_other(rng: Rng, kind: str, split: str, others: Sequence[Character]) -> Character:
+def draw_other(rng: Rng, kind: str, split: str, others: Sequence[Character]) -> Character:
     """Somebody whose main colours differ from everybody else's: copying the driver's pixels must not pay."""
     taken = {c.palette.primary.name for c in others}
     for _ in range(20):
@@ -528,7 +530,7 @@ def _draw_other(rng: Rng, kind: str, split: str, others: Sequence[Character]) ->
 def _draw_motions(rng: Rng, plan: _Plan, count: int, split: str) -> list[Motion]:
     drawn: list[Motion] = []
     for i in range(count):
-        motion = draw_motion(rng, plan.motion_rig, _choice(rng, plan.kinds), split, plan.travel)
+        motion = draw_motion(rng, plan.motion_rig, choice(rng, plan.kinds), split, plan.travel)
         if plan.travel in ("cross", "circle"):
             motion = replace(
                 motion, side=1 if i == 0 else -1, style=(*drawn[0].style[:3], motion.style[3]) if i else motion.style
@@ -549,7 +551,7 @@ def _draw_stills(
         options = kinds or tuple(k for k in motions.KINDS[rig] if k not in ("cartwheel", "push_up", "lunge"))
         truth = perform(driving[i % len(driving)], times, start)
         for _ in range(50):
-            motion = draw_motion(rng, rig, _choice(rng, options), split, "spot")
+            motion = draw_motion(rng, rig, choice(rng, options), split, "spot")
             moment = float(rng.uniform(0.0, 5.0))
             if pose_gap(still(motion, moment), truth) > 0.2:
                 break
@@ -592,7 +594,7 @@ def _assemble(
     if stills:
         staged += [stage(a, still(m, t)) for a, (m, t) in zip(actors, stills, strict=True)]
     seen = _framed(rng, staged, framing, camera)
-    return Scene(tuple(actors), _draw_background(rng, characters, camera), seen, _draw_aspect(rng, seen))
+    return Scene(tuple(actors), draw_backdrop(rng, characters, camera), seen, _draw_aspect(rng, seen))
 
 
 def _draw_aspect(rng: Rng, camera: Camera) -> float:
@@ -604,7 +606,8 @@ def _draw_aspect(rng: Rng, camera: Camera) -> float:
     return options[int(np.searchsorted(edges, rng.random() * edges[-1], side="right"))][0]
 
 
-def _caption(characters: Sequence[Character], performed: Sequence[Motion], camera: Camera) -> str:
+def caption_of(characters: Sequence[Character], performed: Sequence[Motion], camera: Camera) -> str:
+    """Looks of the characters from left to right and what each does, in English."""
     parts = [f"{c.looks()} {m.text()}" for c, m in zip(characters, performed, strict=True)]
     text = parts[0] if len(parts) == 1 else "from left to right, " + "; ".join(parts)
     ending = {"tracking": "; the camera follows", "static": ""}.get(

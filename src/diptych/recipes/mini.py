@@ -11,7 +11,7 @@ import platform
 import shutil
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
@@ -28,9 +28,11 @@ from diptych import __version__
 from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw, pictures
+from diptych.data.footage_draws import FOOTAGE_DRAWS, wide_draw
 from diptych.files import locked, replacing, sha256, sweep_below, write_json
 from diptych.method.contract import Contract
 from diptych.method.incontext import motion_panel
+from diptych.method.infill import hidden
 from diptych.method.pixels import to_pixels
 from diptych.models.locator import Locator, LocatorConfig
 from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
@@ -89,6 +91,9 @@ class MiniRecipe:
         held_out: draws for previews.
         start_from: ``mini`` or the folder of one: its VAE is taken over and training goes on from its denoiser, with
             new optimisers. None starts from nothing.
+        vae_from: the same, but its VAE and locator alone are taken over.
+        footage: whether the denoiser learns to fill in footage (``method/infill.py``), as backbones are pre-trained,
+            and not to complete canvases of exact pairs.
     """
 
     panel_area: int
@@ -111,6 +116,8 @@ class MiniRecipe:
     pure_steps: int = 0
     held_out: int = 16
     start_from: str | None = None
+    vae_from: str | None = None
+    footage: bool = False
 
 
 def mini_tiny() -> MiniRecipe:
@@ -247,7 +254,18 @@ def mini_gpu() -> MiniRecipe:
     )
 
 
+def pretraining(recipe: MiniRecipe) -> MiniRecipe:
+    """The same, for a mini that stands for a pre-trained backbone: image-to-video, text-to-video and filling in.
+
+    It learns from footage alone and has no sight, which was trained to find limbs: nobody who pre-trains a backbone has
+    those labels. That footage tells where its figures are shapes its training, as it does the other's.
+    """
+    denoiser = dataclasses.replace(recipe.denoiser, sight=0)
+    return dataclasses.replace(recipe, denoiser=denoiser, footage=True)
+
+
 RECIPES = {"tiny": mini_tiny, "cpu": mini_cpu, "gpu": mini_gpu}
+PRESETS: dict[str, Callable[[MiniRecipe], MiniRecipe]] = {"canvas": lambda recipe: recipe, "base": pretraining}
 
 
 def train_mini(options: TrainMiniOptions) -> None:
@@ -259,7 +277,7 @@ def train_mini(options: TrainMiniOptions) -> None:
     Raises:
         InputError: on settings that do not exist or do not fit a started folder, or a folder in use.
     """
-    recipe = with_overrides(RECIPES[options.size](), options.overrides)
+    recipe = with_overrides(PRESETS[options.preset](RECIPES[options.size]()), options.overrides)
     recipe = dataclasses.replace(
         recipe,
         locator_loop=dataclasses.replace(recipe.locator_loop, seed=options.seed),
@@ -267,7 +285,8 @@ def train_mini(options: TrainMiniOptions) -> None:
         sight_loop=dataclasses.replace(recipe.sight_loop, seed=options.seed),
         denoiser_loop=dataclasses.replace(recipe.denoiser_loop, seed=options.seed),
     )
-    folder = options.output or Path("runs/out") / f"mini-{options.size}"
+    name = "mini" if options.preset == "canvas" else f"mini-{options.preset}"
+    folder = options.output or Path("runs/out") / f"{name}-{options.size}"
     if options.dry_run:
         print(json.dumps({"folder": str(folder), **dataclasses.asdict(recipe)}, indent=2))
         return
@@ -333,9 +352,10 @@ def _train_locator(recipe: MiniRecipe, folder: Path, deadline: float | None) -> 
 
 def _taken_over(recipe: MiniRecipe, path: Path) -> bool:
     """Copies a file of the mini that is gone on from, where it has it."""
-    if recipe.start_from is None:
+    taken = recipe.start_from or recipe.vae_from
+    if taken is None:
         return False
-    source = model_folder(recipe.start_from) / path.name
+    source = model_folder(taken) / path.name
     if source.exists() and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path) as draft:
@@ -397,6 +417,8 @@ def _made_for(recipe: MiniRecipe, folder: Path) -> str:
     """What cached latents depend on, in a word."""
     files = [sha256(folder / "mini" / f"{name}.safetensors") for name in ("vae", "locator")]
     facts = f"{files} {contract(recipe.panel_area).to_json()} {DRAWS} {KIN_SHARE} {recipe.first_draw}"
+    if recipe.footage:
+        facts = f"{files} {contract(recipe.panel_area).to_json()} footage {FOOTAGE_DRAWS} {recipe.first_draw}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
@@ -439,6 +461,9 @@ def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> 
     backbone, locator = _worker_models(folder / "mini")
 
     def make(number: int) -> LatentDraw:
+        if recipe.footage:
+            with torch.no_grad():
+                return wide_draw(recipe.first_draw + number, agreed, backbone.encode_canvas)
         drawn = draw(recipe.first_draw + number, agreed, kin_share=KIN_SHARE, locate=locator.locate)
         with torch.no_grad():
             return encode_draw(drawn, backbone.encode_canvas, backbone.facts.empty)
@@ -496,6 +521,8 @@ def _begun(recipe: MiniRecipe, folder: Path) -> Denoiser:
 
 def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
     made_for, agreed = _made_for(recipe, folder), contract(recipe.panel_area)
+    if recipe.footage:
+        agreed = dataclasses.replace(agreed, loss_region="canvas")
     draws = min(recipe.draws, cached_draws(folder / "cache"))
     module, locate = _begun(recipe, folder), load_locator(folder / "mini").locate
     if module.sight is not None:
@@ -510,6 +537,7 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
         pure_steps=recipe.pure_steps,
         held_out=tuple(draw(HELD_OUT + i, agreed, locate=locate) for i in range(_HEARD_BY * recipe.held_out)),
         made_for=made_for,
+        hide=hidden if recipe.footage else None,
     )
     averaged, steps = train(task, recipe.denoiser_loop, folder / "denoiser", deadline=deadline)
     notes = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from diptych.data.draws import Draw
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
 from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, per_sample, seeded, velocity
-from diptych.method.incontext import compose, model_input, output_latents, region_loss, split
+from diptych.method.incontext import Condition, compose, model_input, output_latents, region_loss, split
 from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
@@ -52,6 +52,7 @@ class DenoiserTask:
         pure_steps: steps at the start in which all samples are at sigma 1: what lies beneath less noise gives part of
             the answer away, and the way out to the motion is found later.
         made_for: what the cache was made for; a run goes on only with the same.
+        hide: says anew in every step what is given of the finished latents; None takes the draws' own conditions.
     """
 
     module: Denoiser
@@ -64,6 +65,7 @@ class DenoiserTask:
     figures_weight: float = 1.0
     pure_share: float = 0.0
     pure_steps: int = 0
+    hide: Callable[[Tensor, torch.Generator], Condition] | None = None
     _memory: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
     @property
@@ -89,6 +91,8 @@ class DenoiserTask:
         rows = torch.randint(len(bucket), (self.batch,), generator=generator)
         draws = bucket.take(rows.tolist())
         target, condition = collate(draws)
+        if self.hide is not None:
+            condition = self.hide(target, generator)
         noise = torch.randn(target.shape, generator=generator)
         sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, spread=None)
         pure_share = 1.0 if step < self.pure_steps else self.pure_share
