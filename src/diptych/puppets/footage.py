@@ -49,7 +49,18 @@ POSED = ("biped", "quadruped")
 """Rigs that skeletons are estimated of; the others have none."""
 
 _SECONDS = 6.0
-_SINGLE = ("person_full", "person_half", "face", "child_elderly", "cartoon", "props", "quadruped", "tracking")
+_POSED_CATEGORIES = (
+    "person_full",
+    "person_half",
+    "face",
+    "child_elderly",
+    "cartoon",
+    "props",
+    "quadruped",
+    "tracking",
+    "many_to_many",
+    "crossing",
+)
 _DUET_RIGS = {"biped": 0.7, "quadruped": 0.14, "bird": 0.06, "fish": 0.06, "snake": 0.04}
 
 
@@ -93,7 +104,7 @@ class Footage:
 
 
 def draw_footage(seed: int, split: str = "train") -> Footage:
-    """Footage of a figure that has a skeleton: people, cartoons and four-legged animals, of any framing, by any camera.
+    """Footage of figures that have skeletons: people, cartoons, four-legged animals, of any framing, by any camera.
 
     Args:
         seed: of all randomness.
@@ -101,7 +112,7 @@ def draw_footage(seed: int, split: str = "train") -> Footage:
     """
     rng = _stream(seed, split, 1)
     for attempt in range(64):
-        pair = draw_pair(int(rng.integers(1 << 40)) + attempt, category=choice(rng, _SINGLE), split=split)
+        pair = draw_pair(int(rng.integers(1 << 40)) + attempt, category=choice(rng, _POSED_CATEGORIES), split=split)
         if all(actor.character.rig in POSED for actor in pair.driving_scene.actors):
             break
     scene = pair.driving_scene
