@@ -10,7 +10,7 @@ import pytest
 from capsule_world import draw
 
 from diptych.bench.baselines import BASELINES, still_reference
-from diptych.bench.cases import Case, puppet_case
+from diptych.bench.cases import Case, driver_rigs, puppet_case
 from diptych.bench.measures import PSNR_CAP_DB, psnr_db
 from diptych.bench.report import best_middle_worst, rank_sheet, ranked, table
 from diptych.bench.suite import CEILING, MODEL, Scores, mean_scores, run_suite
@@ -32,15 +32,14 @@ def case(number: int, category: str = "plain") -> Case:
 CASES = [case(0, "gait"), case(1, "dance"), case(2, "gait")]
 
 
-def oracle(sample, fps):
+def oracle(asked):
     """Knows the truth of every case by its driver."""
-    assert fps == FPS
-    return next(entry.truth for entry in CASES if np.array_equal(entry.sample.motion, sample.motion))
+    return next(entry.truth for entry in CASES if np.array_equal(entry.sample.motion, asked.sample.motion))
 
 
 @pytest.fixture(scope="module")
 def result():
-    return run_suite(lambda sample, fps: still_reference(sample), lambda truth: truth // 2 * 2, CASES)
+    return run_suite(lambda asked: still_reference(asked.sample), lambda truth: truth // 2 * 2, CASES)
 
 
 def test_an_oracle_is_perfect_and_baselines_are_not():
@@ -100,9 +99,9 @@ def test_a_value_that_does_not_exist_is_null():
 def test_progress_and_pairs_stream_one_by_one():
     log = []
 
-    def animate(sample, fps):
+    def animate(asked):
         log.append("animate")
-        return still_reference(sample)
+        return still_reference(asked.sample)
 
     run_suite(animate, None, CASES, progress=lambda done, total, name: log.append((done, total, name)))
     assert log == ["animate", (1, 3, "p0"), "animate", (2, 3, "p1"), "animate", (3, 3, "p2")]
@@ -111,7 +110,7 @@ def test_progress_and_pairs_stream_one_by_one():
 @pytest.mark.parametrize("bad", [lambda truth: truth[:-1], lambda truth: truth.astype(np.float32), lambda t: t[:, 1:]])
 def test_frames_of_the_wrong_shape_name_the_pair(bad):
     with pytest.raises(ValueError, match="pair p0"):
-        run_suite(lambda sample, fps: bad(still_reference(sample)), None, CASES)
+        run_suite(lambda asked: bad(still_reference(asked.sample)), None, CASES)
     with pytest.raises(ValueError, match="encode-decode"):
         run_suite(oracle, bad, CASES)
 
@@ -181,7 +180,7 @@ def test_the_rank_sheet_shows_the_pixels_of_the_result(result):
 def test_a_named_suite_is_drawn_pair_by_pair():
     done = []
     few = run_suite(
-        lambda sample, fps: still_reference(sample),
+        lambda asked: still_reference(asked.sample),
         suite="puppets-v1",
         progress=lambda *report: done.append(report),
         first=2,
@@ -190,7 +189,18 @@ def test_a_named_suite_is_drawn_pair_by_pair():
     assert done == [(1, 2, few.pairs[0].id), (2, 2, few.pairs[1].id)]
     assert few.mean(MODEL) == few.mean("still_reference")
     with pytest.raises(InputError, match="no evaluation suite"):
-        run_suite(lambda sample, fps: still_reference(sample), suite="nonsense")
+        run_suite(lambda asked: still_reference(asked.sample), suite="nonsense")
+
+
+def test_a_part_of_a_suite_is_called_that():
+    part = run_suite(
+        lambda asked: still_reference(asked.sample),
+        suite="puppets-v1",
+        first=1,
+        only=lambda pair: set(driver_rigs(pair)) == {"quadruped"},
+    )
+    assert part.suite == "puppets-v1, 1 chosen pairs, first 1"
+    assert part.pairs[0].category == "quadruped"
 
 
 def test_a_puppet_case_is_the_suites_own_pair():
@@ -198,6 +208,8 @@ def test_a_puppet_case_is_the_suites_own_pair():
     drawn, clips = puppet_case(pair), pair.clips()
     assert np.array_equal(drawn.truth, clips["truth"])
     assert np.array_equal(drawn.sample.motion, clips["driving"])
+    assert drawn.skeleton is not None
+    assert drawn.skeleton.joints.shape[:2] == (len(clips["driving"]), len(drawn.rigs))
     assert np.array_equal(drawn.sample.reference, clips["reference"][0])
     assert drawn.mask.shape == drawn.truth.shape[:3]
     assert drawn.sample.prompt == pair.pair.caption

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from diptych.bench.measures import Mask
 from diptych.puppets.suite import FPS, SuitePair
-from diptych.types import Frames, Sample
+from diptych.types import Frames, Sample, Skeleton
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,6 +21,9 @@ class Case:
         fps: frames per second of the driving frames, exact.
         truth: the reference's character in the driver's motion, RGB, uint8, ``(t, h, w, 3)``, h and w the reference's.
         mask: how much of every pixel the truth's figures cover, uint8, ``(t, h, w)``.
+        skeleton: exact joints of the driver's figures, in pixels of the driving frames, for who is driven by them; None
+            where nobody knows them.
+        rigs: what kind of body each of them has.
     """
 
     id: str
@@ -29,18 +32,27 @@ class Case:
     fps: Fraction
     truth: Frames
     mask: Mask
+    skeleton: Skeleton | None = None
+    rigs: tuple[str, ...] = ()
 
 
 def puppet_case(pair: SuitePair) -> Case:
     """Draw one pair of a puppet suite; the prompt is the pair's caption."""
     truth = pair.pair.truth(pair.times, *pair.reference_size)
     reference = pair.pair.reference(*pair.reference_size).frames[0]
-    driver = pair.pair.driving(pair.times, *pair.driving_size).frames
+    driver = pair.pair.driving(pair.times, *pair.driving_size)
     return Case(
         id=pair.id,
         category=pair.category,
-        sample=Sample(reference, driver, pair.pair.caption),
+        sample=Sample(reference, driver.frames, pair.pair.caption),
         fps=Fraction(FPS),
         truth=truth.frames,
         mask=truth.mask,
+        skeleton=driver.skeleton,
+        rigs=driver_rigs(pair),
     )
+
+
+def driver_rigs(pair: SuitePair) -> tuple[str, ...]:
+    """What kind of body each figure of a pair's driver has, from left to right."""
+    return tuple(actor.character.rig for actor in pair.pair.driving_scene.actors)

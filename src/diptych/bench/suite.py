@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,15 +17,15 @@ from diptych.bench.baselines import BASELINES
 from diptych.bench.cases import Case, puppet_case
 from diptych.bench.measures import masked_psnr_db, psnr_db, ssim
 from diptych.bench.seesaw import identity_error, motion_error
-from diptych.puppets.suite import suite_pairs
-from diptych.types import Frames, Picture, Sample
+from diptych.puppets.suite import SuitePair, suite_pairs
+from diptych.types import Frames, Picture
 
 MODEL = "model"
 CEILING = "ceiling"
 STRIP_FRAMES = 6
 
-Animate = Callable[[Sample, Fraction], Frames]
-"""Sample and frames per second -> frames of the reference's size, one a driving frame, any lead-in already cut."""
+Animate = Callable[[Case], Frames]
+"""A case, whose truth it does not look at -> frames of the reference's size, one a driving frame, any lead-in cut."""
 
 Progress = Callable[[int, int, str], None]
 """Pairs done, pairs in all, id of the pair just done."""
@@ -135,6 +134,7 @@ def run_suite(
     suite: str | Iterable[Case] = "puppets-v1",
     progress: Progress | None = None,
     first: int | None = None,
+    only: Callable[[SuitePair], bool] | None = None,
 ) -> SuiteResult:
     """Animate and measure every pair of a suite.
 
@@ -145,6 +145,7 @@ def run_suite(
         suite: the name of a frozen suite, or cases of one's own.
         progress: called after every pair.
         first: how many pairs, from the suite's start; None for all.
+        only: which pairs of a frozen suite are taken; None for all. Figures of a part are not those of the suite.
 
     Returns:
         Scores of the model, the ceiling and every baseline, pair by pair.
@@ -155,8 +156,9 @@ def run_suite(
     """
     cases: Iterable[Case]
     if isinstance(suite, str):
-        pairs = suite_pairs(suite)[:first]
-        name, total, cases = suite, len(pairs), map(puppet_case, pairs)
+        pairs = tuple(pair for pair in suite_pairs(suite) if only is None or only(pair))[:first]
+        name = suite if only is None else f"{suite}, {len(pairs)} chosen pairs"
+        total, cases = len(pairs), map(puppet_case, pairs)
     else:
         cases = tuple(suite)[:first]
         name, total = "own cases", len(cases)
@@ -174,7 +176,7 @@ def run_suite(
 
 def measure_case(case: Case, animate: Animate, ceiling: Callable[[Frames], Frames] | None = None) -> PairResult:
     """Scores of model, ceiling and baselines on one case; arguments as for ``run_suite``."""
-    result = _checked(animate(case.sample, case.fps), case, "the model")
+    result = _checked(animate(case), case, "the model")
     scores = {MODEL: score(result, case)}
     if ceiling is not None:
         scores[CEILING] = score(_checked(ceiling(case.truth), case, "the encode-decode"), case)

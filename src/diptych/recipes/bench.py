@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from fractions import Fraction
 
 import numpy as np
 import torch
 
 from diptych.animate.session import Session
+from diptych.bench.cases import Case
 from diptych.bench.report import rank_sheet, table
 from diptych.bench.suite import run_suite
 from diptych.files import write_json
@@ -22,7 +22,7 @@ from diptych.options import BenchPuppetsOptions
 from diptych.progress import progress
 from diptych.puppets.suite import suite_pairs
 from diptych.recipes.animate import open_session
-from diptych.types import Frames, Sample
+from diptych.types import Frames
 
 SUITE = "puppets-v1"
 """The newest frozen suite."""
@@ -60,10 +60,11 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
         write_image(options.sheet, rank_sheet(result))
 
 
-def answering(session: Session) -> Callable[[Sample, Fraction], Frames]:
+def answering(session: Session) -> Callable[[Case], Frames]:
     """A session as the benchmark asks it: one sample to one clip of the driver's length."""
 
-    def animate(sample: Sample, fps: Fraction) -> Frames:
+    def animate(case: Case) -> Frames:
+        sample = case.sample
         return np.concatenate(list(session.animate(sample.reference, sample.motion, sample.prompt)))
 
     return animate
