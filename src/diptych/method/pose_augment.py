@@ -171,7 +171,7 @@ def _rescaled(
     """One figure ``(t, j, 3)`` with other lengths."""
     count = joints.shape[1]
     at, trusted = _with_middles(joints, tree, threshold)  # (t, n, 2), (t, n)
-    ever: _Bools = np.any(trusted, axis=0, keepdims=False)
+    ever = np.any(trusted, axis=0, keepdims=False)
     present = joints[..., 2] > 0
     anchor = next((joint for joint in (tree.root, *tree.order) if ever[joint]), None)
     if anchor is None:

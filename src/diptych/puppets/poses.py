@@ -51,7 +51,7 @@ _JOINT_OF: dict[str, tuple[Topology, dict[str, str]]] = {
 }
 
 
-def pose_of(skeleton: Skeleton, rigs: Sequence[str]) -> tuple[Skeleton, ...]:
+def pose_of(skeleton: Skeleton, rigs: Sequence[str], *, within: tuple[int, int] | None = None) -> tuple[Skeleton, ...]:
     """Puppets' joints as an ideal estimator would give them.
 
     People have nose, eyes, ears, shoulders to wrists and hips to ankles. Ears are where the middle of the head's side
@@ -61,6 +61,8 @@ def pose_of(skeleton: Skeleton, rigs: Sequence[str]) -> tuple[Skeleton, ...]:
     Args:
         skeleton: of a rendering, ``JOINTS`` by name; one figure for every rig.
         rigs: of the figures, in their order.
+        within: width and height of the picture, pixels; joints outside it become absent, as an estimator sees none
+            there. Puppets know where the feet of a face are, and a box around all joints would show them.
 
     Returns:
         People and then animals, each in the order of the figures, confidence 1; a topology that nobody has is left out,
@@ -78,8 +80,15 @@ def pose_of(skeleton: Skeleton, rigs: Sequence[str]) -> tuple[Skeleton, ...]:
             joints = _renamed(skeleton.joints[:, figures], topology, joint_of)
             if topology is WHOLEBODY:
                 _add_ears(joints, skeleton.joints[:, figures])
+            if within is not None:
+                joints[~_inside(joints, within)] = 0.0
             poses.append(topology.skeleton(joints))
     return tuple(poses)
+
+
+def _inside(joints: NDArray[np.float32], size: tuple[int, int]) -> NDArray[np.bool_]:
+    at = joints[..., :2]
+    return np.all((at >= 0) & (at <= np.array(size, np.float32)), axis=-1, keepdims=False)
 
 
 def _renamed(joints: NDArray[np.float32], topology: Topology, joint_of: Mapping[str, str]) -> NDArray[np.float32]:
