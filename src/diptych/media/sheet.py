@@ -1,4 +1,4 @@
-"""Pictures for people: clips side by side, and contact sheets of many clips."""
+"""Pictures for people: clips side by side, contact sheets of many clips, and of one clip's poses."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from diptych.media.draw import draw_skeletons
 from diptych.media.frame import Interpolation, Pixels, resize
-from diptych.types import Frames, Picture
+from diptych.types import Frames, Picture, Skeleton
 
 _PAPER = 255
 _GAP = 4
@@ -86,8 +88,55 @@ def contact_sheet(
     return sheet
 
 
+def pose_sheet(
+    rows: Sequence[tuple[str, Sequence[Skeleton]]],
+    size: tuple[int, int],
+    columns: int,
+    height: int,
+    frames: Frames | None = None,
+) -> Picture:
+    """Draw versions of one clip's poses below each other, moments side by side: raw ones, augmented ones.
+
+    Args:
+        rows: label and poses of one version, all of t frames; the first is what was found in the footage.
+        size: width and height of the picture whose pixels the poses are in.
+        columns: moments, spread evenly from the first to the last.
+        height: of each drawing, pixels.
+        frames: the footage, RGB, uint8, ``(t, h, w, 3)`` of any size; it gets a row of its own at the top, dimmed, with
+            the first version drawn over it.
+
+    Returns:
+        RGB, uint8, ``(h, w, 3)``: white paper.
+
+    Raises:
+        ValueError: no rows, a size below 1, or footage of another length.
+    """
+    if not rows or min(*size, columns, height) < 1:
+        raise ValueError(f"no sheet of {len(rows)} rows, {columns} columns and height {height}")
+    scale = height / size[1]
+    width = max(1, round(size[0] * scale))
+    chosen = _spread(len(rows[0][1][0].joints), columns)
+    drawn: list[tuple[str, Pixels]] = []
+    for label, poses in rows:
+        moments = [Skeleton(skeleton.names, skeleton.joints[chosen], skeleton.bones) for skeleton in poses]
+        drawn.append((label, draw_skeletons(moments, height, width, scale=scale)))
+    if frames is not None:
+        if len(frames) != len(rows[0][1][0].joints):
+            raise ValueError(f"{len(frames)} frames of footage for {len(rows[0][1][0].joints)} of poses")
+        footage = resize(np.ascontiguousarray(frames[chosen]), width, height)
+        skeletons = drawn[0][1]
+        over = np.where(skeletons.any(-1, keepdims=True), skeletons, footage // 2)
+        drawn.insert(0, (f"footage, {rows[0][0]}", over))
+    return contact_sheet(drawn, columns, height)
+
+
+def _spread(length: int, columns: int) -> NDArray[np.intp]:
+    """Moments of a clip, evenly from its first to its last, none twice."""
+    return np.unique(np.linspace(0, length - 1, columns).round().astype(np.intp))
+
+
 def _strip(frames: Frames, columns: int, height: int, interpolation: Interpolation) -> Picture:
-    chosen = np.unique(np.linspace(0, len(frames) - 1, columns).round().astype(int))
+    chosen = _spread(len(frames), columns)
     pictures = [
         resize(frames[i], max(1, round(frames.shape[2] * height / frames.shape[1])), height, interpolation)
         for i in chosen

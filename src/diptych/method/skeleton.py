@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 
 from diptych.types import Skeleton
 
+CONFIDENT = 0.3
+"""Joints of less confidence are guesses: they are not drawn, and nothing is measured or hung on them."""
+
 
 @dataclass(frozen=True)
 class Topology:

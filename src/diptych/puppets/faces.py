@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from diptych.puppets.palette import INK, RGB
-from diptych.puppets.rigs import Floats, Frame, Pose, channel, face_yaw
+from diptych.puppets.rigs import EYE_AZIMUTH, Floats, Frame, Pose, channel, face_yaw
 from diptych.puppets.shapes import Sketch, ellipse
 
 _MOUTH_X = np.linspace(-1.0, 1.0, 7)
@@ -45,7 +45,7 @@ def add_face(
     brow, smile, opened = channel(pose, "brow"), channel(pose, "smile"), np.clip(channel(pose, "mouth_open"), 0.0, 1.0)
     gaze_x, gaze_y = channel(pose, "gaze_x"), channel(pose, "gaze_y")
     eye_y = drop - 0.12 * radius * spread
-    for side, azimuth in (("r", -0.42), ("l", 0.42)):
+    for side, azimuth in (("r", -EYE_AZIMUTH), ("l", EYE_AZIMUTH)):
         at, width = _on_head(yaw + azimuth, radius)
         seen = width > 0.15
         lid = np.maximum(1.0 - np.clip(channel(pose, f"blink_{side}"), 0.0, 1.0), 0.12)

@@ -97,6 +97,9 @@ ALL_BONES: tuple[tuple[int, int], ...] = tuple(
 )
 """Bones of all rigs as indices into JOINTS. A bone with an absent end belongs to another rig."""
 
+EYE_AZIMUTH = 0.42
+"""How far round the head the eyes of upright rigs are from the middle of the face, radians."""
+
 GROUNDED = frozenset({"biped", "object", "bird", "quadruped"})
 """Rigs that stand: their lowest point touches the ground unless lifted. The others float."""
 
@@ -238,7 +241,7 @@ def _solve_upright(rig: str, b: Build, h: float, pose: Pose) -> Solved:
         joints.update({f"shoulder_{side}": upper.origin, f"elbow_{side}": lower.origin, f"wrist_{side}": hand.origin})
         joints.update({f"hip_{side}": thigh.origin, f"knee_{side}": shin.origin, f"ankle_{side}": ankle})
     yaw = face_yaw(pose)
-    for name, azimuth, y in (("nose", 0.0, 0.15), ("eye_r", -0.42, -0.08), ("eye_l", 0.42, -0.08)):
+    for name, azimuth, y in (("nose", 0.0, 0.15), ("eye_r", -EYE_AZIMUTH, -0.08), ("eye_l", EYE_AZIMUTH, -0.08)):
         joints[name] = frames["head"].at(b.head * h * np.sin(yaw + azimuth), y * b.head * h)
     if rig == "bird":
         tail = pelvis.child(-0.6 * b.girth * h * np.sin(turn), -0.1 * b.torso * h, channel(pose, "tail_1"))
