@@ -329,7 +329,21 @@ def _add_bench(commands: _Commands) -> None:
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
     )
     puppets.add_argument("--steps", metavar="N", type=_count_from(1), help="denoising steps (default: the model's)")
+    puppets.add_argument("--adapter", metavar="PATH", type=Path, help="an adapter that lies on the model")
     puppets.add_argument("--pairs", metavar="N", type=_count_from(1), help="measure only the first N pairs")
+    puppets.add_argument(
+        "--posed", action="store_true", help="only pairs whose driver has skeletons, as for models driven by them"
+    )
+    _add_pose_fit(puppets)
+
+
+def _add_pose_fit(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--pose-fit",
+        choices=("raw", "box", "reference"),
+        default="raw",
+        help="skeletons as they are, filling the panel, or as large as the picture's figures and where those stand",
+    )
 
 
 def _bench_puppets(args: argparse.Namespace) -> None:
@@ -339,8 +353,11 @@ def _bench_puppets(args: argparse.Namespace) -> None:
             sheet=args.sheet,
             suite=args.suite,
             model=args.model,
+            adapter=args.adapter,
             steps=args.steps,
             pairs=args.pairs,
+            posed=args.posed,
+            pose_fit=args.pose_fit,
         )
     )
 

@@ -13,6 +13,7 @@ from typing import Literal
 
 LeadIn = Literal["cut", "keep"]
 Fit = Literal["fit", "fill", "stretch"]
+PoseFit = Literal["raw", "box", "reference"]
 Colour = tuple[int, int, int]
 BackboneName = Literal["mini", "hunyuan15", "wan", "motif"]
 MiniSize = Literal["tiny", "cpu", "gpu"]
@@ -182,16 +183,22 @@ class BenchPuppetsOptions:
         sheet: picture of the best, middle and worst pairs.
         suite: name of a frozen suite.
         model: name of a bundled model, or a folder that holds one.
+        adapter: file or folder of an adapter that lies on it.
         steps: denoising steps, >= 1.
         pairs: measure only the first so many pairs, >= 1.
+        posed: measure only pairs whose driver has skeletons, as a model that is driven by them is measured anyway.
+        pose_fit: how skeletons come into their panel.
     """
 
     json: Path | None = None
     sheet: Path | None = None
     suite: str | None = None
     model: str = "mini"
+    adapter: Path | None = None
     steps: int | None = None
     pairs: int | None = None
+    posed: bool = False
+    pose_fit: PoseFit = "raw"
 
 
 @dataclass(frozen=True)

@@ -55,14 +55,26 @@ class Session:
         history = contract.history if self.settings.continues else 0
         return WindowPlan(contract.window_frames, contract.lead_in, history, stride)
 
+    def panel(self, reference: Picture) -> Placement:
+        """The panel beside which the reference's motion is shown, and where the reference lies in its own."""
+        contract = self.backbone.contract
+        height, width = reference.shape[:2]
+        return panel_for(width, height, contract.panel_area, contract.panel_multiple)
+
+    def stand_of(self, reference: Picture) -> Stand | None:
+        """Where the reference's figures stand, in pixels of its box; None where nobody was given to find them."""
+        if self.locate is None:
+            return None
+        return self.locate(reference).scaled(self.panel(reference).width / reference.shape[1])
+
     def window_shape(self, reference: Picture) -> tuple[int, int, int]:
         """Frames, height and width of what a window makes, padding included: what a journal holds."""
-        box = self._box(reference)
+        box = self.panel(reference)
         return self.backbone.contract.window_frames, box.panel_height, box.panel_width
 
     def output_size(self, reference: Picture) -> tuple[int, int]:
         """Width and height of the result: the reference's aspect at the model's area, even numbers."""
-        box = self._box(reference)
+        box = self.panel(reference)
         return box.width, box.height
 
     def animate(
@@ -96,7 +108,7 @@ class Session:
         Raises:
             ValueError: if the driver has no frame.
         """
-        box, plan = self._box(reference), self.plan
+        box, plan = self.panel(reference), self.plan
         placed, _ = fit(reference, box)
         frames = self._placed(reference, driving, box)
         shown: list[list[Picture]] = [[] for _ in range(phases)]
@@ -159,11 +171,6 @@ class Session:
             )
             latents = sample(backbone, condition, [prompt], self.settings, seeded(seed, index), shown)
             return to_frames(backbone.decode(output_latents(latents)))
-
-    def _box(self, reference: Picture) -> Placement:
-        contract = self.backbone.contract
-        height, width = reference.shape[:2]
-        return panel_for(width, height, contract.panel_area, contract.panel_multiple)
 
 
 def filled(chunks: Iterator[Frames], every: int, count: Callable[[], int], lead_in: int = 0) -> Iterator[Frames]:

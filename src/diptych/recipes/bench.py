@@ -3,26 +3,30 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 import torch
 
 from diptych.animate.session import Session
-from diptych.bench.cases import Case
+from diptych.bench.cases import Case, driver_rigs
 from diptych.bench.report import rank_sheet, table
 from diptych.bench.suite import run_suite
+from diptych.data.poses import ClipPoses
 from diptych.files import write_json
 from diptych.media.frame import fit, panel_for, unfit
 from diptych.media.image import write_image
 from diptych.method.incontext import compose, output_latents
 from diptych.method.pixels import to_frames, to_pixels
 from diptych.models.protocol import Backbone
-from diptych.options import BenchPuppetsOptions
+from diptych.options import BenchPuppetsOptions, PoseFit
 from diptych.progress import progress
-from diptych.puppets.suite import suite_pairs
+from diptych.puppets.footage import POSED
+from diptych.puppets.poses import pose_of
+from diptych.puppets.suite import SuitePair, suite_pairs
 from diptych.recipes.animate import open_session
-from diptych.types import Frames
+from diptych.recipes.pose_drive import placed
+from diptych.types import Frames, Picture
 
 SUITE = "puppets-v1"
 """The newest frozen suite."""
@@ -34,22 +38,28 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
     Raises:
         InputError: if there is no such model or suite.
     """
-    session = open_session(options.model, options.steps)
+    adapter = None if options.adapter is None else str(options.adapter)
+    session = open_session(options.model, options.steps, adapter=adapter)
     name = options.suite or SUITE
-    total = min(options.pairs or len(suite_pairs(name)), len(suite_pairs(name)))
+    only = _posed if options.posed or session.backbone.contract.motion == "pose" else None
+    chosen = [pair for pair in suite_pairs(name) if only is None or only(pair)]
+    total = min(options.pairs or len(chosen), len(chosen))
     began = time.monotonic()
     with progress("bench", total, "pairs") as report:
         result = run_suite(
-            answering(session),
+            answering(session, options.pose_fit),
             through_vae(session.backbone),
             name,
             lambda done, total, pair: report(done, pair),
             first=options.pairs,
+            only=only,
         )
     print(table(result))
     if options.json:
         facts = {
             "model": options.model,
+            "adapter": adapter,
+            "pose_fit": options.pose_fit if session.backbone.contract.motion == "pose" else None,
             "steps": session.settings.steps,
             "seconds": round(time.monotonic() - began, 1),
             "threads": torch.get_num_threads(),
@@ -60,14 +70,39 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
         write_image(options.sheet, rank_sheet(result))
 
 
-def answering(session: Session) -> Callable[[Case], Frames]:
-    """A session as the benchmark asks it: one sample to one clip of the driver's length."""
+def _posed(pair: SuitePair) -> bool:
+    """Whether skeletons can drive a pair: those of people and four-legged animals are all that is ever estimated."""
+    return set(driver_rigs(pair)) <= set(POSED)
+
+
+def answering(session: Session, pose_fit: PoseFit = "raw") -> Callable[[Case], Frames]:
+    """A session as the benchmark asks it: one case to one clip of the driver's length.
+
+    A model that is driven by skeletons is given the driver's exact ones, of joints inside the picture.
+
+    Args:
+        session: the model.
+        pose_fit: how skeletons come into their panel.
+    """
 
     def animate(case: Case) -> Frames:
         sample = case.sample
-        return np.concatenate(list(session.animate(sample.reference, sample.motion, sample.prompt)))
+        motion: Iterable[Picture] = sample.motion
+        if session.backbone.contract.motion == "pose":
+            motion = skeletons_of(session, case, pose_fit)
+        return np.concatenate(list(session.animate(sample.reference, motion, sample.prompt)))
 
     return animate
+
+
+def skeletons_of(session: Session, case: Case, pose_fit: PoseFit) -> Iterator[Picture]:
+    """The skeletons of a case's driver as the session's motion panel shows them."""
+    reference, (height, width) = case.sample.reference, case.sample.motion.shape[1:3]
+    if case.skeleton is None:
+        raise ValueError(f"nobody knows the skeletons of case {case.id}")
+    poses = ClipPoses(pose_of(case.skeleton, case.rigs, within=(width, height)), width, height, "puppets")
+    panel = session.panel(reference)
+    return placed(poses, panel, pose_fit, lambda: session.stand_of(reference)).frames(panel)
 
 
 def through_vae(backbone: Backbone) -> Callable[[Frames], Frames]:

@@ -1,0 +1,79 @@
+"""Driving by skeletons: the poses of a clip as the motion panel shows them.
+
+A session is never told what kind of motion it is given. It takes frames; here they are drawn, of the panel's own size,
+so that a stick is as wide as it was in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from diptych.data.poses import ClipPoses
+from diptych.media.draw import draw_skeletons
+from diptych.media.frame import Placement, View, figure_view, place_in
+from diptych.method.pose_augment import normalise_to_box
+from diptych.method.standing import stand_of_poses
+from diptych.options import PoseFit
+from diptych.types import Picture, Skeleton, Stand
+
+_CHUNK = 32
+"""Frames that are drawn at a time."""
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Poses, and where they come to lie in a panel.
+
+    Attributes:
+        figures: skeletons of the clip.
+        shown: from their pixels to the panel's.
+    """
+
+    figures: tuple[Skeleton, ...]
+    shown: View
+
+    def frames(self, panel: Placement) -> Iterator[Picture]:
+        """Every frame as it stands in its panel, RGB, uint8, ``(panel height, panel width, 3)``."""
+        for start in range(0, len(self.figures[0].joints), _CHUNK):
+            part = [
+                Skeleton(one.names, one.joints[start : start + _CHUNK], one.bones)  # (n, figures, j, 3)
+                for one in self.figures
+            ]
+            yield from draw_skeletons(
+                part,
+                panel.panel_height,
+                panel.panel_width,
+                scale=self.shown.scale,
+                left=self.shown.left,
+                top=self.shown.top,
+            )
+
+
+def placed(
+    poses: ClipPoses, panel: Placement, how: PoseFit, reference_stand: Callable[[], Stand | None] | None = None
+) -> Placed:
+    """Brings the poses of a driver into the panel beside a reference.
+
+    Args:
+        poses: of the driver.
+        panel: of the reference, and where that lies in it.
+        how: ``raw`` as the driver's picture would lie in the reference's place; ``box`` by the box around all joints of
+            the clip (paper, section 3.3); ``reference`` as large as the reference's figures and where those stand.
+        reference_stand: says where they do, in pixels of the reference's box in its panel; asked only for
+            ``reference``. Where it is missing or nobody is found on either side, poses are placed raw.
+    """
+    if how == "box":
+        inside = normalise_to_box(poses.figures, poses.width, poses.height)
+        return Placed(inside, _whole(poses, panel))
+    if how == "reference" and reference_stand is not None:
+        theirs, mine = reference_stand(), stand_of_poses(poses.figures)
+        if theirs is not None and mine is not None:
+            return Placed(poses.figures, figure_view(theirs, mine, panel, (poses.width, poses.height)))
+    return Placed(poses.figures, _whole(poses, panel))
+
+
+def _whole(poses: ClipPoses, panel: Placement) -> View:
+    """All of the driver's picture in the place of the reference's."""
+    box = place_in(poses.width, poses.height, panel.height, panel.width)
+    return View(box.width / poses.width, panel.x + box.x, panel.y + box.y)
