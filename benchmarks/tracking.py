@@ -3,9 +3,9 @@
     python benchmarks/tracking.py [--seeds 12] [--frames 100] [--fps 25]
 
 Puppets give exact joints; jitter, missed figures, missed joints, figures hidden behind others, false figures and a new
-order in every frame are put in (the levels stand in tests/sightings.py, from which the tests take them too). A switch is
-a true figure that goes on under another index than before. `one by one` links each frame's figures in the order from
-left to right, which is what a reader without tracking would do.
+order in every frame are put in (the levels stand in tests/sightings.py, from which the tests take them too). A switch
+is a true figure that goes on under another index than before. The last column gives each frame's figures their index
+from left to right, which is what a reader without tracking would do: its switches.
 """
 
 from __future__ import annotations
@@ -19,9 +19,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
-from sightings import LEVELS, judged, seen, truth_of  # noqa: E402
-
-from diptych.method.tracking import FrameFigures, link  # noqa: E402
+from diptych.method.tracking import FrameFigures, link
+from sightings import LEVELS, judged, seen, truth_of
 
 CATEGORIES = ("many_to_many", "crossing")
 
@@ -42,7 +41,7 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=100)
     parser.add_argument("--fps", type=float, default=25)
     options = parser.parse_args()
-    print("| scene | faults | clips | switches per 100 frames | joints kept | figures too many | one by one |")
+    print("| scene | faults | clips | switches per 100 frames | joints kept | figures too many | left to right |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     linked, spent = 0, 0.0
     for category in CATEGORIES:

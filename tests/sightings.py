@@ -42,6 +42,7 @@ LEVELS = {
     "mild": Faults(jitter=0.01, missed=0.02, hidden=0.02),
     "medium": Faults(jitter=0.02, missed=0.05, hidden=0.05, covered=0.8, ghosts=0.02),
     "strong": Faults(jitter=0.04, missed=0.1, hidden=0.15, covered=0.6, ghosts=0.05),
+    "severe": Faults(jitter=0.08, missed=0.25, hidden=0.35, covered=0.4, ghosts=0.1),
 }
 
 

@@ -4,14 +4,15 @@ The order in which a frame lists its figures means nothing here. A figure is fol
 how they moved say where they should be now, and what is found there is the same figure. All distances are measured in
 sizes of the figure, so neither the scale of the picture nor its place counts.
 
-What is missing for a moment is filled on the straight line between its two ends and carries half their confidence; what is
-missing for longer stays absent, for nobody saw it.
+What is missing for a moment is filled on the straight line between its two ends and carries half their confidence; what
+is missing for longer stays absent, for nobody saw it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -182,7 +183,7 @@ def link(
     """
     settings = settings or TrackingSettings()
     rate = fps if fps and np.isfinite(fps) and fps > 0 else _USUAL_FPS
-    skeletons, dropped, filled = [], [], 0
+    skeletons, dropped, filled = list[Skeleton](), list[Dropped](), 0
     for topology, frames in (
         (WHOLEBODY, [frame.people for frame in found]),
         (QUADRUPED, [frame.animals for frame in found]),
@@ -202,7 +203,7 @@ def link(
     return tuple(skeletons), report
 
 
-# --- one topology ---------------------------------------------------------------------------------------------------------
+# --- one topology ---------------------------------------------------------------------------------------------------
 
 
 @dataclass(eq=False)
@@ -249,12 +250,10 @@ def _link_topology(
     topology: Topology, frames: Sequence[Detections], side: int, fps: float, settings: TrackingSettings, most: int
 ) -> tuple[Floats, list[Dropped], int]:
     """Joints ``(t, figures, j, 3)`` of one topology, who was dropped, and how many joints were filled."""
-    occupied = [frame for frame in frames if len(frame.joints)]
-    named = bool(occupied) and all(frame.ids is not None for frame in occupied)
-    if named and all(len(set(frame.ids.tolist())) == len(frame.ids) for frame in occupied):  # type: ignore[union-attr]
-        tracks, dropped = _by_name(frames), []
-    else:
-        named, tracks = False, _followed(topology, frames, fps, settings)
+    names = [frame.ids for frame in frames if len(frame.joints)]
+    named = bool(names) and all(ids is not None and len(np.unique(ids)) == len(ids) for ids in names)
+    tracks, dropped = _by_name(frames) if named else _followed(topology, frames, fps, settings), list[Dropped]()
+    if not named:
         tracks, dropped = _worth_keeping(topology, tracks, len(frames), side, fps, settings)
     tracks.sort(key=lambda track: -len(track.frames))
     dropped += [_dropped(topology, track, "many") for track in tracks[most:]]
@@ -276,9 +275,7 @@ def _by_name(frames: Sequence[Detections]) -> list[_Track]:
     return list(tracks.values())
 
 
-def _followed(
-    topology: Topology, frames: Sequence[Detections], fps: float, settings: TrackingSettings
-) -> list[_Track]:
+def _followed(topology: Topology, frames: Sequence[Detections], fps: float, settings: TrackingSettings) -> list[_Track]:
     weights = _weights(topology)
     memory = max(1, round(settings.memory_seconds * fps))
     tracks: list[_Track] = []
@@ -313,8 +310,8 @@ def _similarity(
 ) -> NDArray[np.float64]:
     """How well each figure of frame t fits what is expected of the track, ``(n,)``, in [0, 1].
 
-    Joints decide (as in the object keypoint similarity of COCO, with one tolerance for all joints that grows with the time
-    out of sight), boxes help where few joints are shared, and build tells apart who stands in one place.
+    Joints decide (as in the object keypoint similarity of COCO, with one tolerance for all joints that grows with the
+    time out of sight), boxes help where few joints are shared, and build tells apart who stands in one place.
     """
     expected = track.expected(t)
     size = max(track.size, 1e-3)
@@ -356,7 +353,7 @@ def _dropped(topology: Topology, track: _Track, reason: str) -> Dropped:
     return Dropped(topology.name, track.frames[0], track.frames[-1], len(track.frames), reason)
 
 
-# --- measures of figures --------------------------------------------------------------------------------------------------
+# --- measures of figures --------------------------------------------------------------------------------------------
 
 
 def box_around(joints: Floats) -> Floats:
@@ -464,7 +461,7 @@ def fill_gaps(joints: Floats, longest: int) -> int:
     filled = 0
     for figure, joint in zip(*np.nonzero(seen.any(0) & ~seen.all(0)), strict=True):
         at = np.flatnonzero(seen[:, figure, joint])
-        for before, after in zip(at[:-1], at[1:], strict=True):
+        for before, after in pairwise(at):
             missing = after - before - 1
             if 0 < missing <= longest:
                 start, end = joints[before, figure, joint], joints[after, figure, joint]
