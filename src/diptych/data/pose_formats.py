@@ -1,7 +1,7 @@
 """Poses that others made, read and written in the forms that they have.
 
-    recorded    JSON: {"format": "coco-wholebody-133", "width", "height", "fps", "frames": [...]}, where a frame is the 133
-                joints of one person, a list of people, or []
+    recorded    JSON: {"format": "coco-wholebody-133", "width", "height", "fps", "frames": [...]}, where a frame is the
+                133 joints of one person, a list of people, or []
     openpose    a folder of JSON files, or one file: people with pose_keypoints_2d (25 or 18), face and hands, in pixels
     dwpose      JSON or npz: bodies (candidate and subset), faces, hands, all in shares of the picture
     coco        JSON: images and annotations with 17 keypoints or all of COCO-WholeBody's; animals as AP-10K counts them
