@@ -1,0 +1,1 @@
+"""Other people's models, which recipes hand to the jobs as functions."""
