@@ -130,6 +130,16 @@ def _add_animate(commands: _Commands) -> None:
         "--mark", metavar="WORDS", nargs="?", const=MARK, help=f"show words in a corner (default {MARK!r})"
     )
     animate.add_argument(
+        "--motion", choices=("rgb", "pose"), help="drive by the video or by skeletons (default: as the model learned)"
+    )
+    animate.add_argument(
+        "--poses", metavar="PATH", type=Path, help="the video's poses: a file or folder made elsewhere"
+    )
+    animate.add_argument("--pose-weights", metavar="PATH|REPO", help="a ViTPose that finds them, where none are given")
+    animate.add_argument("--pose-detector", metavar="PATH|REPO", help="the RT-DETR that finds figures for it")
+    animate.add_argument("--pose-animals", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
+    _add_pose_fit(animate)
+    animate.add_argument(
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
     )
     animate.add_argument(
@@ -197,6 +207,12 @@ def _animate(args: argparse.Namespace) -> int | None:
         start=args.start,
         end=args.end,
         mark=args.mark,
+        motion=args.motion,
+        poses=args.poses,
+        pose_weights=args.pose_weights,
+        pose_detector=args.pose_detector,
+        pose_animals=args.pose_animals,
+        pose_fit=args.pose_fit,
         model=args.model,
         backbone=args.backbone,
         weights=args.weights,

@@ -43,6 +43,13 @@ class AnimateOptions:
         start: seconds into the driver at which to begin, >= 0.
         end: seconds into the driver at which to stop, > start.
         mark: words to show in a corner of every frame of the result.
+        motion: what the motion panel shows: the video itself, or skeletons of who is in it; what the model was trained
+            on where nothing is said.
+        poses: file or folder of the video's poses, in any form that ``data/pose_formats.py`` knows.
+        pose_weights: folder or repository of the network that finds joints, where no poses are given.
+        pose_detector: of the network that finds figures; its makers' own where nothing is said.
+        pose_animals: of the network that finds joints of animals; without one animals are not looked for.
+        pose_fit: how skeletons come into their panel.
         model: name of a bundled model, or a folder that holds one.
         backbone: what kind of model it is.
         weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
@@ -80,6 +87,12 @@ class AnimateOptions:
     start: Fraction = Fraction(0)
     end: Fraction | None = None
     mark: str | None = None
+    motion: Literal["rgb", "pose"] | None = None
+    poses: Path | None = None
+    pose_weights: str | None = None
+    pose_detector: str | None = None
+    pose_animals: str | None = None
+    pose_fit: PoseFit = "raw"
     model: str = "mini"
     backbone: BackboneName = "mini"
     weights: str | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import itertools
 import json
 import math
@@ -14,6 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,6 +26,7 @@ from diptych import __version__
 from diptych.animate.journal import Journal, opened_journal
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session, filled
+from diptych.data.poses import ClipPoses
 from diptych.files import sha256, sweep, write_json, writing_errors
 from diptych.media.frame import fill, resize
 from diptych.media.image import read_image
@@ -38,8 +41,9 @@ from diptych.models.mini import MiniBackbone
 from diptych.models.parallel import join, rank_and_size
 from diptych.models.protocol import Facts
 from diptych.models.savings import Savings
-from diptych.options import AnimateOptions, Fit
+from diptych.options import AnimateOptions, Fit, PoseFit
 from diptych.progress import progress
+from diptych.recipes.pose_drive import placed, poses_of_video
 from diptych.types import Frames, InputError, Picture
 
 _WHITE = (255, 255, 255)
@@ -202,9 +206,12 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     reference = read_image(options.reference, background=options.background or _WHITE)
     driver = Driver.of(options)
     session = session or session_for(options)
+    poses = _poses_for(options, session, driver)
+    if poses is not None:
+        driver = dataclasses.replace(driver, drawn=partial(_skeletons, poses, session, reference, options.pose_fit))
     sizing = Sizing.of(session.output_size(reference), options.size, options.fit)
     phases = phases_for(driver.fps, session.backbone.contract)
-    asked = _Asked(options, session, reference, driver, sizing, phases)
+    asked = _Asked(options, session, reference, driver, sizing, phases, poses)
     run = asked.described()
     if options.dry_run:
         print(json.dumps(run, indent=2, default=str))
@@ -217,6 +224,10 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
         return None
     began = time.monotonic()
     notes = [*sizing.notes]
+    shown, known = "rgb" if poses is None else "pose", session.backbone.contract.motion
+    if shown != known:
+        names = {"rgb": "footage", "pose": "skeletons"}
+        notes.append(f"the model was trained to be driven by {names[known]} and is driven by {names[shown]}, as asked.")
     if phases > 1:
         ways = {"phases": f"it is done as {phases} interleaved drivers", "fill": f"one frame in {phases} is made"}
         notes.append(
@@ -260,6 +271,29 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes))
 
 
+def _poses_for(options: AnimateOptions, session: Session, driver: Driver) -> ClipPoses | None:
+    """The driver's poses, where they are what drives; None where its footage does.
+
+    Raises:
+        InputError: if there are none to be had.
+    """
+    if (options.motion or session.backbone.contract.motion) == "rgb":
+        return None
+    return poses_of_video(
+        driver.info,
+        options.poses,
+        weights=options.pose_weights,
+        detector=options.pose_detector,
+        animals=options.pose_animals,
+        quiet=options.quiet,
+    )
+
+
+def _skeletons(poses: ClipPoses, session: Session, reference: Picture, how: PoseFit) -> Iterator[Picture]:
+    panel = session.panel(reference)
+    return placed(poses, panel, how, lambda: session.stand_of(reference)).frames(panel)
+
+
 def _too_large(asked: _Asked, error: RuntimeError) -> InputError:
     """Memory is short: what would need less."""
     reason = " ".join(str(error).split())[:160]
@@ -277,9 +311,10 @@ def journal_folder(output: Path) -> Path:
 def _made_from(run: dict[str, Any]) -> dict[str, Any]:
     """What decides the pixels of windows, of all that run.json says; where files lie does not."""
     chosen = {
-        name: run[name] for name in ("made_with", "reference", "driving", "model", "prompt", "seed", "phases", "way")
+        name: run[name]
+        for name in ("made_with", "reference", "driving", "motion", "model", "prompt", "seed", "phases", "way")
     }
-    for name, where in (("reference", "file"), ("driving", "file"), ("model", "weights")):
+    for name, where in (("reference", "file"), ("driving", "file"), ("motion", "file"), ("model", "weights")):
         chosen[name] = {key: value for key, value in chosen[name].items() if key != where}
     return chosen
 
@@ -299,11 +334,13 @@ class Driver:
         info: what the file says.
         part: seconds of it.
         rate: frames per second asked for, or None for its own frames.
+        drawn: what is shown in the place of every frame of the file: its skeletons.
     """
 
     info: VideoInfo
     part: Cut
     rate: Fraction | None
+    drawn: Callable[[], Iterator[Picture]] | None = None
 
     @classmethod
     def of(cls, options: AnimateOptions) -> Driver:
@@ -357,9 +394,23 @@ class Driver:
     def frames(self) -> Iterator[TimedFrame]:
         """The frames that are taken, their times as in the file."""
         frames = read_frames(self.info.path)
+        if self.drawn is not None:
+            frames = self._replaced(frames, self.drawn())
         if self.is_cut:
             frames = cut(frames, self.part)
         return frames if self.rate is None else at_rate(frames, self.rate)
+
+    def _replaced(self, frames: Iterator[TimedFrame], pictures: Iterator[Picture]) -> Iterator[TimedFrame]:
+        count = 0
+        for count, frame in enumerate(frames, start=1):
+            pixels = next(pictures, None)
+            if pixels is None:
+                raise InputError(
+                    f"{self.info.path} has more frames than its poses ({count - 1}); make the poses again."
+                )
+            yield dataclasses.replace(frame, pixels=pixels)
+        if next(pictures, None) is not None:
+            raise InputError(f"{self.info.path} has fewer frames ({count}) than its poses; make the poses again.")
 
 
 def phases_for(fps: Fraction, contract: Contract) -> int:
@@ -435,6 +486,7 @@ class _Asked:
         driver: the video, or the part of it that is taken.
         sizing: from the model's pixels to the result's.
         phases: how many times faster it is than the model knows, rounded up; what is done then is :attr:`way`.
+        poses: what drives, where that is not the footage itself.
     """
 
     options: AnimateOptions
@@ -443,6 +495,7 @@ class _Asked:
     driver: Driver
     sizing: Sizing
     phases: int
+    poses: ClipPoses | None = None
 
     @property
     def way(self) -> Literal["phases", "fill"]:
@@ -474,6 +527,7 @@ class _Asked:
                 "end": None if driver.part.end is None else str(driver.part.end),
                 "fps": None if driver.rate is None else str(driver.rate),
             },
+            "motion": {"kind": "rgb"} if self.poses is None else self._said_of_poses(self.poses),
             "prompt": options.prompt or "",
             "seed": options.seed,
             "phases": self.phases,
@@ -488,6 +542,19 @@ class _Asked:
             "output": {"width": sizing.width, "height": sizing.height, "fit": sizing.fit, "mark": options.mark},
             "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": np.__version__},
             "threads": torch.get_num_threads(),
+        }
+
+    def _said_of_poses(self, poses: ClipPoses) -> dict[str, Any]:
+        digest = hashlib.sha256(repr((poses.width, poses.height)).encode())
+        for skeleton in poses.figures:
+            digest.update(np.ascontiguousarray(skeleton.joints).tobytes())
+        return {
+            "kind": "pose",
+            "file": None if self.options.poses is None else str(self.options.poses),
+            "source": poses.source,
+            "sha256": digest.hexdigest(),
+            "figures": sum(skeleton.joints.shape[1] for skeleton in poses.figures),
+            "fit": self.options.pose_fit,
         }
 
 

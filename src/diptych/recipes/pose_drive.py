@@ -8,17 +8,74 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
 
+import numpy as np
+import torch
+
+from diptych.data.pose_formats import read_any_poses
 from diptych.data.poses import ClipPoses
 from diptych.media.draw import draw_skeletons
 from diptych.media.frame import Placement, View, figure_view, place_in
+from diptych.media.video import VideoInfo, read_frames
 from diptych.method.pose_augment import normalise_to_box
 from diptych.method.standing import stand_of_poses
+from diptych.method.tracking import FrameFigures, link
 from diptych.options import PoseFit
-from diptych.types import Picture, Skeleton, Stand
+from diptych.progress import progress
+from diptych.types import InputError, Picture, Skeleton, Stand
 
 _CHUNK = 32
-"""Frames that are drawn at a time."""
+"""Frames that are drawn, or looked at by an estimator, at a time."""
+
+
+def poses_of_video(
+    info: VideoInfo,
+    poses: Path | None = None,
+    *,
+    weights: str | None = None,
+    detector: str | None = None,
+    animals: str | None = None,
+    quiet: bool = False,
+) -> ClipPoses:
+    """The poses of a video: those that are given, or those that an estimator finds, going through it once.
+
+    Args:
+        info: of the video.
+        poses: file or folder of its poses, in any known form.
+        weights: folder or repository of the network that finds joints of people.
+        detector: of the one that finds figures.
+        animals: of the one that finds joints of animals.
+        quiet: no progress on the terminal.
+
+    Raises:
+        InputError: if neither is given, poses do not fit the video, weights cannot be used, or nobody is found in it.
+    """
+    fps = float(info.average_fps)
+    if poses is not None:
+        found = read_any_poses(poses, frames=info.frames, size=(info.width, info.height), fps=fps)
+    elif weights is None:
+        raise InputError(
+            f"{info.path} has no poses to drive with; give them with --poses, or name an estimator with --pose-weights."
+        )
+    else:
+        from diptych.experts.pose import PoseEstimator, Weights
+
+        named = [None if one is None else Weights(one) for one in (weights, animals, detector)]
+        estimate = PoseEstimator(*named, device="cuda" if torch.cuda.is_available() else "cpu")
+        figures: list[FrameFigures] = []
+        frames = (frame.pixels for frame in read_frames(info.path))
+        with progress("poses", info.frames or 0, "frames", quiet=quiet) as report:
+            while chunk := list(islice(frames, _CHUNK)):
+                figures += estimate(np.stack(chunk))
+                report(len(figures))
+        skeletons, _ = link(figures, info.width, info.height, fps=fps)
+        found = ClipPoses(skeletons, info.width, info.height, weights)
+    seen = sum(int((one.joints[..., 2] > 0).any(-1).sum()) for one in found.figures)
+    if not seen:
+        raise InputError(f"{info.path} shows nobody whose skeleton was found; drive with the video itself instead.")
+    return found
 
 
 @dataclass(frozen=True)
