@@ -31,7 +31,7 @@ _RED = (255, 0, 0)
 _SHIFT = 4
 """Fractional bits of the coordinates handed to the drawing library."""
 
-_FAR = float(1 << 20)
+_FAR = float(1 << 15)
 """Coordinates are cut off here, pixels: far outside any panel, and well inside the library's fixed point."""
 
 _CORNERS = 12
@@ -223,7 +223,7 @@ def _placed(
     confidence = skeleton.joints[..., 2]
     there = (confidence >= threshold) & (confidence > 0) & np.isfinite(at).all(-1)
     # The drawing library counts from the centres of pixels, everybody else from the edge.
-    at = np.clip(np.nan_to_num(at) * scale + (left - 0.5, top - 0.5), -_FAR, _FAR)
+    at = np.clip(np.where(there[..., None], at, 0.0) * scale + (left - 0.5, top - 0.5), -_FAR, _FAR)
     pairs = list(look.middles)
     middles = [at[..., pair, :].mean(-2, keepdims=True) for pair in pairs]
     both = [there[..., pair].all(-1, keepdims=True) for pair in pairs]
