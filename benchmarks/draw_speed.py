@@ -13,14 +13,13 @@ import time
 from pathlib import Path
 
 import cv2
+import numpy as np
 
 from diptych.media.draw import draw_skeletons
 from diptych.method.pose_augment import PoseAugment, augment
 from diptych.types import Skeleton
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
-import numpy as np
-
 import figures
 
 

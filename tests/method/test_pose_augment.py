@@ -225,7 +225,8 @@ def test_missing_joints_stay_missing_and_nothing_else_is_lost() -> None:
 )
 def test_a_joint_that_blinks_out_shakes_nothing(names: tuple[str, ...], confidence: float) -> None:
     whole = figures.person(300, frames=8)
-    whole.joints[..., 0] += 5 * np.arange(8, dtype=np.float32)[:, None, None]  # walks to the right as it is
+    hops = np.array([0, 5, 20, 60, 30, 80, 90, 85], np.float32)  # about the picture, stiff as it is
+    whole.joints[..., :2] += hops[:, None, None, None]
     blinking = figures.without(whole, *names, frames=slice(2, 5), confidence=confidence)
     if confidence:  # a guess that is far off
         for name in names:
@@ -244,6 +245,18 @@ def test_what_hangs_on_a_joint_that_is_never_there_hangs_on_the_next() -> None:
     old, new = places(whole), places(armless)
     reach, mean = "left_shoulder", (groups["upper arms"] + groups["forearms"]) / 2
     assert new["left_wrist"] - new[reach] == pytest.approx((old["left_wrist"] - old[reach]) * mean, abs=1e-3)
+
+
+def test_a_lone_hip_hangs_on_the_neck_by_way_of_the_root() -> None:
+    whole = figures.person(400, frames=2)
+    factors = drawn_factors(whole, 9)
+    groups = by_group(whole, factors)
+    old, new = places(whole), places(with_lengths(figures.without(whole, "right_hip"), factors))
+    assert new["neck"] == pytest.approx(old["neck"], abs=1e-3)
+    mean = (groups["hips"] + groups["trunk"]) / 2
+    assert new["left_hip"] - new["neck"] == pytest.approx((old["left_hip"] - old["neck"]) * mean, abs=1e-3)
+    thigh = old["left_knee"] - old["left_hip"]
+    assert new["left_knee"] - new["left_hip"] == pytest.approx(thigh * groups["thighs"], abs=1e-3)
 
 
 def test_a_bust_hangs_on_its_neck_and_a_face_on_its_nose() -> None:
