@@ -234,6 +234,18 @@ def test_small_panels_are_not_swamped_by_faces_and_hands() -> None:
     assert (near.min(-1) > 100).sum() > 30
 
 
+def test_pieces_of_a_clip_are_those_of_the_whole() -> None:
+    clip = figures.person(100, frames=8, wobble=0.01)
+    clip.joints[:5, :, 23:91, :2] = 50 + (clip.joints[:5, :, 23:91, :2] - 50) * 0.4  # no face for its own sake
+    whole = draw_skeletons((clip,), 96, 96)
+    pieces = [draw_skeletons((clip,), 96, 96, moments=slice(start, start + 3)) for start in (0, 3, 6)]
+    assert [len(piece) for piece in pieces] == [3, 3, 2]
+    assert np.array_equal(np.concatenate(pieces), whole)
+    assert np.array_equal(draw_skeletons((clip,), 96, 96, moments=[6, 1]), whole[[6, 1]])
+    alone = draw_skeletons((WHOLEBODY.skeleton(clip.joints[5:]),), 96, 96)
+    assert not np.array_equal(alone, whole[5:])
+
+
 def test_what_is_small_stays_so_for_the_whole_clip() -> None:
     clip = figures.person(120, frames=9).joints
     clip[4, :, 23:91, :2] = 60.0 + (clip[4, :, 23:91, :2] - 60.0) * 0.2  # one frame in which the face collapses

@@ -79,8 +79,7 @@ def test_versions_of_poses_lie_below_each_other_moments_side_by_side() -> None:
     sheet = pose_sheet([("raw", raw), ("narrow", wide)], (100, 100), columns=3, height=50)
     assert sheet.shape == (4 + 2 * (18 + 50 + 4), 3 * 50 + 2 * 4 + 2 * 4, 3)
     for row, poses in enumerate((raw, wide)):
-        chosen = WHOLEBODY.skeleton(poses[0].joints[[0, 3, 6]])
-        drawn = draw_skeletons((chosen,), 50, 50, scale=0.5)
+        drawn = draw_skeletons(poses, 50, 50, scale=0.5)[[0, 3, 6]]
         for column in range(3):
             top, left = 4 + row * 72 + 18, 4 + column * 54
             assert np.array_equal(sheet[top : top + 50, left : left + 50], drawn[column])
