@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diptych.media.sheet import contact_sheet, side_by_side
+import figures
+from diptych.media.draw import draw_skeletons
+from diptych.media.sheet import contact_sheet, pose_sheet, side_by_side
+from diptych.method.skeleton import WHOLEBODY
 
 
 def plain(colour: tuple[int, int, int], *shape: int) -> NDArray[np.uint8]:
@@ -68,3 +71,36 @@ def test_nothing_to_show_is_refused() -> None:
         contact_sheet([], columns=3, height=40)
     with pytest.raises(ValueError, match="even height"):
         side_by_side(plain(RED, 8, 8), height=33)
+
+
+def test_versions_of_poses_lie_below_each_other_moments_side_by_side() -> None:
+    raw = (figures.person(100, frames=7, wobble=0.03),)
+    wide = (WHOLEBODY.skeleton(raw[0].joints * np.array([0.5, 1, 1], np.float32)),)
+    sheet = pose_sheet([("raw", raw), ("narrow", wide)], (100, 100), columns=3, height=50)
+    assert sheet.shape == (4 + 2 * (18 + 50 + 4), 3 * 50 + 2 * 4 + 2 * 4, 3)
+    for row, poses in enumerate((raw, wide)):
+        drawn = draw_skeletons(poses, 50, 50, scale=0.5)[[0, 3, 6]]
+        for column in range(3):
+            top, left = 4 + row * 72 + 18, 4 + column * 54
+            assert np.array_equal(sheet[top : top + 50, left : left + 50], drawn[column])
+
+
+def test_footage_lies_dimmed_under_the_first_version() -> None:
+    raw = (figures.person(40, frames=3),)
+    footage = np.full((3, 80, 120, 3), (200, 100, 50), np.uint8)
+    sheet = pose_sheet([("raw", raw)], (60, 40), columns=2, height=40, frames=footage)
+    assert sheet.shape == (4 + 2 * 62, 2 * 60 + 4 + 8, 3)
+    over, bare = sheet[22:62, 4:64], sheet[84:124, 4:64]
+    ink = bare.any(-1)
+    assert 50 < ink.sum() < 1200
+    assert np.array_equal(over[ink], bare[ink])
+    assert (over[~ink] == (100, 50, 25)).all()
+
+
+def test_sheets_of_nothing_and_of_two_lengths_are_refused() -> None:
+    raw = (figures.person(40, frames=3),)
+    for rows, columns in (([], 2), ([("raw", raw)], 0)):
+        with pytest.raises(ValueError, match="no sheet"):
+            pose_sheet(rows, (40, 40), columns, 40)
+    with pytest.raises(ValueError, match="2 frames of footage for 3"):
+        pose_sheet([("raw", raw)], (40, 40), 2, 40, np.zeros((2, 40, 40, 3), np.uint8))

@@ -31,7 +31,7 @@ _RED = (255, 0, 0)
 _SHIFT = 4
 """Fractional bits of the coordinates handed to the drawing library."""
 
-_FAR = float(1 << 20)
+_FAR = float(1 << 15)
 """Coordinates are cut off here, pixels: far outside any panel, and well inside the library's fixed point."""
 
 _CORNERS = 12
@@ -167,12 +167,14 @@ def draw_skeletons(
     left: float = 0.0,
     top: float = 0.0,
     threshold: float = CONFIDENT,
+    moments: slice | Sequence[int] = slice(None),
 ) -> Frames:
     """Draws every figure of a clip on black (paper, section 3.3 and Fig. 2).
 
     Sticks of all figures lie under the joints of all figures, and those under hands and faces. What leaves the panel is
     cut off. Widths follow the panel's shorter side: sticks are 2 % of it across. Dots of hands and faces also follow
-    the part they belong to, and very small parts are left out, so that small panels stay legible.
+    the part they belong to, and very small parts are left out, so that small panels stay legible; both are decided once
+    for the clip, by the median over its frames, so that nothing flickers.
 
     Args:
         poses: one skeleton for every topology, all of t frames; at least one, which may have no figures.
@@ -182,9 +184,10 @@ def draw_skeletons(
         left: where the poses' left edge lies in the panel, pixels.
         top: where their upper edge lies.
         threshold: joints of less confidence are not drawn, nor are sticks that end in them; absent ones never are.
+        moments: which frames of the clip are drawn, for clips that are drawn piece by piece.
 
     Returns:
-        RGB, uint8, ``(t, height, width, 3)``.
+        RGB, uint8, ``(moments, height, width, 3)``.
 
     Raises:
         ValueError: no skeletons, skeletons of different lengths or of no known topology, or a size below 1.
@@ -201,9 +204,11 @@ def draw_skeletons(
         look = _LOOKS[topology_of(skeleton).name]
         at, there = _placed(skeleton, look, scale * finer, left * finer, top * finer, threshold)
         for figure in range(at.shape[1]):
-            for floor, layers in zip(floors, _layers(look, at[:, figure], there[:, figure], side, finer), strict=True):
+            figures = _layers(look, at[:, figure], there[:, figure], moments, side, finer)
+            for floor, layers in zip(floors, figures, strict=True):
                 floor += layers
-    frames = np.zeros((lengths.pop(), height, width, 3), np.uint8)
+    count = len(np.arange(lengths.pop())[moments])
+    frames = np.zeros((count, height, width, 3), np.uint8)
     fine = np.empty((height * finer, width * finer, 3), np.uint8) if finer > 1 else None
     for i, frame in enumerate(frames):
         canvas = frame if fine is None else fine
@@ -223,34 +228,37 @@ def _placed(
     confidence = skeleton.joints[..., 2]
     there = (confidence >= threshold) & (confidence > 0) & np.isfinite(at).all(-1)
     # The drawing library counts from the centres of pixels, everybody else from the edge.
-    at = np.clip(np.nan_to_num(at) * scale + (left - 0.5, top - 0.5), -_FAR, _FAR)
+    at = np.clip(np.where(there[..., None], at, 0.0) * scale + (left - 0.5, top - 0.5), -_FAR, _FAR)
     pairs = list(look.middles)
     middles = [at[..., pair, :].mean(-2, keepdims=True) for pair in pairs]
     both = [there[..., pair].all(-1, keepdims=True) for pair in pairs]
     return np.concatenate([at, *middles], -2), np.concatenate([there, *both], -1)
 
 
-def _layers(look: _Look, at: _Floats, there: NDArray[np.bool_], side: int, finer: int) -> Iterator[list[_Layer]]:
+def _layers(
+    look: _Look, at: _Floats, there: NDArray[np.bool_], moments: slice | Sequence[int], side: int, finer: int
+) -> Iterator[list[_Layer]]:
     """Sticks, joints and fine parts of one figure.
 
     Args:
         look: of its topology.
         at: places on the canvas, ``(t, n, 2)``.
         there: which are drawn, ``(t, n)``.
+        moments: frames that are drawn.
         side: the panel's shorter one, pixels.
         finer: pixels of the canvas for one of the panel.
     """
+    extents = [_extent(at[:, part.points], there[:, part.points]) / finer for part in look.parts]
+    at, there = at[moments], there[moments]
     yield [_Sticks(look.sticks, at, there, finer * max(_STICK * side, _LEAST_STICK))]
     yield [_Dots(look.joints, at, there, finer * max(_JOINT * side, _LEAST_JOINT))]
     fine: list[_Layer] = []
-    for part in look.parts:
-        points = list(part.points)
-        extent = _extent(at[:, points], there[:, points]) / finer
+    for part, extent in zip(look.parts, extents, strict=True):
         if part.bones and extent >= _FINGERED:
             fine.append(_Lines(part.bones, at, there, max(1, round(finer * max(_FINGER * side, _LEAST_FINE)))))
         if extent >= part.dotted:
             radius = max(min(_FINE * side, extent / _DOTS_ACROSS), _LEAST_FINE)
-            fine.append(_Dots([(joint, part.rgb) for joint in points], at, there, finer * radius))
+            fine.append(_Dots([(joint, part.rgb) for joint in part.points], at, there, finer * radius))
     yield fine
 
 

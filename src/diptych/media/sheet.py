@@ -118,8 +118,7 @@ def pose_sheet(
     chosen = _spread(len(rows[0][1][0].joints), columns)
     drawn: list[tuple[str, Pixels]] = []
     for label, poses in rows:
-        moments = [Skeleton(skeleton.names, skeleton.joints[chosen], skeleton.bones) for skeleton in poses]
-        drawn.append((label, draw_skeletons(moments, height, width, scale=scale)))
+        drawn.append((label, draw_skeletons(poses, height, width, scale=scale, moments=chosen.tolist())))
     if frames is not None:
         if len(frames) != len(rows[0][1][0].joints):
             raise ValueError(f"{len(frames)} frames of footage for {len(rows[0][1][0].joints)} of poses")

@@ -93,17 +93,14 @@ class Placed:
     def frames(self, panel: Placement) -> Iterator[Picture]:
         """Every frame as it stands in its panel, RGB, uint8, ``(panel height, panel width, 3)``."""
         for start in range(0, len(self.figures[0].joints), _CHUNK):
-            part = [
-                Skeleton(one.names, one.joints[start : start + _CHUNK], one.bones)  # (n, figures, j, 3)
-                for one in self.figures
-            ]
             yield from draw_skeletons(
-                part,
+                self.figures,
                 panel.panel_height,
                 panel.panel_width,
                 scale=self.shown.scale,
                 left=self.shown.left,
                 top=self.shown.top,
+                moments=slice(start, start + _CHUNK),
             )
 
 
