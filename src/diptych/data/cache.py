@@ -45,9 +45,7 @@ def missing_shards(folder: Path, draws: int, size: int = SHARD) -> list[int]:
     return [i for i in range(shards(draws, size)) if not shard_path(folder, i).exists()]
 
 
-def write_shard(
-    folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str, size: int = SHARD
-) -> None:
+def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str, size: int = SHARD) -> None:
     """Makes and writes one shard.
 
     Args:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -20,7 +19,6 @@ from diptych.data.draws import Draw, box_for
 from diptych.data.manifest import Entry, read_manifest
 from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, fits, pose_draw, strides
 from diptych.data.poses import read_poses
-from diptych.files import sha256
 from diptych.media.video import read_clip
 from diptych.method.contract import Contract
 from diptych.puppets.footage import draw_footage
@@ -116,11 +114,13 @@ class ManifestSource:
                 usable.append(entry)
         left_out = {reason: count for reason, count in left_out.items() if count}
         if not usable:
-            reasons = ", ".join(f"{count} have {reason}" if "no" in reason else f"{count} are {reason}"
-                                for reason, count in left_out.items())
+            reasons = ", ".join(
+                f"{count} have {reason}" if "no" in reason else f"{count} are {reason}"
+                for reason, count in left_out.items()
+            )
             raise InputError(
-                f"{path} has no clip that can be trained on ({reasons or 'it is empty'}); run diptych prepare on longer "
-                "footage, or take shorter windows by --set draws.shortest."
+                f"{path} has no clip that can be trained on ({reasons or 'it is empty'}); run diptych prepare on "
+                "longer footage, or take shorter windows by --set draws.shortest."
             )
         return cls(path, tuple(usable), left_out)
 
@@ -223,8 +223,3 @@ def _opened(folder: Path, target: str, poses: str, frames: int) -> tuple[Frames,
 def hashed(*facts: object) -> str:
     """Some facts in a word."""
     return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
-
-
-def weights_of(folder: Path, names: Sequence[str]) -> list[str]:
-    """Hashes of a model's files, where it has them."""
-    return [sha256(folder / name) for name in names if (folder / name).is_file()]

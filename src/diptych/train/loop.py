@@ -149,10 +149,12 @@ def train(
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
     accelerator = Accelerator(mixed_precision="no")
     rank, processes = accelerator.process_index, accelerator.num_processes
-    module = task.module.train().to(accelerator.device)
+    module = task.module.train()
     sharded = settings.sharding == "fsdp2" and processes > 1
     if sharded:
-        shard(module)
+        shard(module, accelerator.device, processes)
+    else:
+        module.to(accelerator.device)
     average = Average(module)
     optimizers = _optimizers(task, module, settings)
     facts = {**task.facts, "seed": settings.seed, "processes": processes}
@@ -249,21 +251,34 @@ def _replicated(module: nn.Module, device: torch.device, idle_parts: bool) -> nn
     return nn.parallel.DistributedDataParallel(module, device_ids=places, find_unused_parameters=idle_parts)
 
 
-def shard(module: nn.Module) -> None:
+def shard(module: nn.Module, device: torch.device, processes: int) -> None:
     """Splits weights among the processes of the initialised group: every block of a stack by itself, then the rest.
 
-    torch's own FSDP2: a block's weights are together only while it runs. Frozen weights are split as well, which is
-    what makes room on a card.
+    torch's own FSDP2: a block's weights are together only while it runs, and only a block at a time comes to the device
+    whole. Frozen weights are split as well, which is what makes room on a card. Each part of the module is split for
+    itself, so that it can also be asked by itself, as previews do.
+
+    Args:
+        module: with its weights in main memory, the same in all processes.
+        device: where its parts are to lie.
+        processes: how many there are.
     """
+    from torch.distributed.device_mesh import init_device_mesh
     from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(device.type, (processes,))
 
     stacks = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
     within = {id(part) for stack in stacks for block in stack for part in block.modules()}
     for stack in stacks:
         if id(stack) not in within:
             for block in stack:
-                fully_shard(block)
-    fully_shard(module)
+                fully_shard(block, mesh=mesh)
+    for part in module.children():
+        if id(part) not in within and not isinstance(part, nn.ModuleList):
+            fully_shard(part, mesh=mesh)
+    if any(True for _ in module.parameters(recurse=False)):
+        fully_shard(module, mesh=mesh)
 
 
 class Average:
@@ -319,9 +334,7 @@ def _can_fuse(device: torch.device) -> bool:
     return any(shutil.which(compiler) for compiler in ("g++", "clang++"))
 
 
-def _backward(
-    task: Task, wrapped: nn.Module, step: int, seed: int, rank: int
-) -> tuple[Tensor, dict[str, float]]:
+def _backward(task: Task, wrapped: nn.Module, step: int, seed: int, rank: int) -> tuple[Tensor, dict[str, float]]:
     """Adds up the gradients of one step; returns its mean loss here and the numbers of its last part."""
     parts = task.parts(step)
     total, numbers = torch.zeros(()), dict[str, float]()
@@ -342,9 +355,9 @@ def _exchanging(wrapped: nn.Module, last: bool) -> Iterator[None]:
         with wrapped.no_sync():
             yield
         return
-    inner = getattr(wrapped, "module", None)
-    if hasattr(inner, "set_requires_gradient_sync"):
-        inner.set_requires_gradient_sync(last)
+    for part in wrapped.modules():
+        if hasattr(part, "set_requires_gradient_sync"):
+            part.set_requires_gradient_sync(last)  # type: ignore[operator]
     yield
 
 
