@@ -26,6 +26,7 @@ FACTS = Facts(
     temporal_stride=4,
     empty="latents",
     feed_forward="none",
+    attention="none",
     steps=1,
     guidance_scale=1.0,
 )

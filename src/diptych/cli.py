@@ -26,6 +26,7 @@ from diptych.options import (
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
+    TrainStageOptions,
 )
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -303,10 +304,35 @@ def _add_train(commands: _Commands) -> None:
         default="all",
         help="one stage alone, or all in order (default all)",
     )
-    mini.add_argument("--seed", metavar="N", type=_count_from(0), default=0, help="of all that is drawn (default 0)")
-    mini.add_argument("--minutes", metavar="M", type=_positive, help="stop, ready to resume, after so long")
-    mini.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
-    mini.add_argument(
+    _add_training(mini)
+    pose = _command(
+        recipes, "stage1_pose", "an adapter on a backbone, from footage driven by its own skeletons", _train_pose
+    )
+    pose.add_argument(
+        "--backbone", choices=("mini", "hunyuan15", "wan", "motif"), default="mini", help="which one (default mini)"
+    )
+    pose.add_argument("--weights", metavar="DIR|REPO", help="its weights (default: its makers' own)")
+    pose.add_argument("--model", metavar="FOLDER", help="the mini's weights (default: the bundled one)")
+    pose.add_argument("--revision", metavar="NAME", help="commit, tag or branch of a repository")
+    pose.add_argument(
+        "--data", metavar="MANIFEST", required=True, help="of a prepared dataset, or puppets for the made-up world"
+    )
+    pose.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a started one is resumed")
+    pose.add_argument(
+        "--stage",
+        choices=("all", "cache", "adapter"),
+        default="all",
+        help="encode draws, train on them, or both in order (default all)",
+    )
+    _add_training(pose)
+
+
+def _add_training(recipe: argparse.ArgumentParser) -> None:
+    """What every recipe takes."""
+    recipe.add_argument("--seed", metavar="N", type=_count_from(0), default=0, help="of all that is drawn (default 0)")
+    recipe.add_argument("--minutes", metavar="M", type=_positive, help="stop, ready to resume, after so long")
+    recipe.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
+    recipe.add_argument(
         "--set",
         metavar="KEY=VALUE",
         dest="overrides",
@@ -316,7 +342,25 @@ def _add_train(commands: _Commands) -> None:
         default=[],
         help="change settings of the recipe by name; --dry-run lists them",
     )
-    mini.add_argument("--dry-run", action="store_true", help="print the settings and the plan, and stop")
+    recipe.add_argument("--dry-run", action="store_true", help="print the settings and the plan, and stop")
+
+
+def _train_pose(args: argparse.Namespace) -> None:
+    _recipe("stages", "train_pose")(
+        TrainStageOptions(
+            backbone=args.backbone,
+            weights=args.weights or args.model,
+            revision=args.revision,
+            data=args.data,
+            output=args.output,
+            stage=args.stage,
+            seed=args.seed,
+            minutes=args.minutes,
+            threads=args.threads,
+            overrides=tuple(args.overrides),
+            dry_run=args.dry_run,
+        )
+    )
 
 
 def _train_mini(args: argparse.Namespace) -> None:

@@ -188,6 +188,37 @@ class TrainMiniOptions:
 
 
 @dataclass(frozen=True)
+class TrainStageOptions:
+    """The training of an adapter on a backbone: one stage of the paper's.
+
+    Attributes:
+        backbone: which one.
+        weights: folder or repository of it; of the mini a folder, or the bundled one where nothing is said.
+        revision: of a repository.
+        data: manifest of a dataset, or ``puppets`` for the made-up world.
+        output: folder of checkpoints, caches and logs; a started one is resumed.
+        stage: one part alone, or both in order.
+        seed: of everything drawn at random.
+        minutes: stop (resumably) after so many minutes, > 0.
+        threads: CPU threads, >= 1.
+        overrides: settings by name, as (key, value) in the order given; unknown keys are the recipe's to refuse.
+        dry_run: print the resolved settings and what the data holds, and stop.
+    """
+
+    backbone: BackboneName = "mini"
+    weights: str | None = None
+    revision: str | None = None
+    data: str = "puppets"
+    output: Path | None = None
+    stage: Literal["all", "cache", "adapter"] = "all"
+    seed: int = 0
+    minutes: float | None = None
+    threads: int | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    dry_run: bool = False
+
+
+@dataclass(frozen=True)
 class BenchPuppetsOptions:
     """A model measured on the frozen puppet suite.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -52,6 +53,29 @@ def sample(
     text = backbone.encode_text(prompts, references)
     is_guided = settings.guidance_scale != 1
     plain = backbone.encode_text([""] * len(prompts), references) if is_guided else None
+    return denoised(backbone, condition, text, plain, settings, generator)
+
+
+@torch.no_grad()
+def denoised(
+    backbone: Backbone,
+    condition: Condition,
+    text: Any,
+    plain: Any,
+    settings: SamplerSettings,
+    generator: torch.Generator,
+) -> Tensor:
+    """The same from features of text that were made before, so that nothing has to read it.
+
+    Args:
+        backbone: as :func:`sample`.
+        condition: likewise.
+        text: features of prompts and references.
+        plain: of empty prompts, or None without guidance.
+        settings: as :func:`sample`.
+        generator: likewise.
+    """
+    is_guided = settings.guidance_scale != 1
     x = torch.randn(condition.latents.shape, generator=generator).to(condition.latents)
     folded = backbone.fold_mask(condition)
     solver = backbone.solver(settings.steps, x.shape)

@@ -26,6 +26,7 @@ SHARD = 64
 """Draws in a shard."""
 
 _HEADER = "diptych.cache"
+_FEATURES = "features."
 _NAME = re.compile(r"draws-(\d{6})\.safetensors")
 
 
@@ -34,17 +35,17 @@ def shard_path(folder: Path, index: int) -> Path:
     return folder / f"draws-{index:06d}.safetensors"
 
 
-def shards(draws: int) -> int:
-    """How many shards hold at least ``draws`` draws."""
-    return -(-draws // SHARD)
+def shards(draws: int, size: int = SHARD) -> int:
+    """How many shards of ``size`` draws hold at least ``draws`` draws."""
+    return -(-draws // size)
 
 
-def missing_shards(folder: Path, draws: int) -> list[int]:
+def missing_shards(folder: Path, draws: int, size: int = SHARD) -> list[int]:
     """Shards still to be made for a cache of at least ``draws`` draws."""
-    return [i for i in range(shards(draws)) if not shard_path(folder, i).exists()]
+    return [i for i in range(shards(draws, size)) if not shard_path(folder, i).exists()]
 
 
-def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str) -> None:
+def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], made_for: str, size: int = SHARD) -> None:
     """Makes and writes one shard.
 
     Args:
@@ -52,9 +53,10 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         index: of the shard.
         make: draw number to latents.
         made_for: what the latents depend on (VAE weights, contract); a reader refuses another.
+        size: draws in a shard; the same for all of a cache. Figures and features are kept where the draws have them.
     """
     grouped: dict[str, list[LatentDraw]] = defaultdict(list)
-    for number in range(index * SHARD, (index + 1) * SHARD):
+    for number in range(index * size, (index + 1) * size):
         made = make(number)
         grouped["x".join(str(n) for n in made.target.shape)].append(made)
     tensors: dict[str, Tensor] = {}
@@ -64,7 +66,11 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
         if any(d.condition is not d.target for d in draws):
             tensors[f"{shape}.condition"] = torch.stack([d.condition for d in draws]).to(torch.float16)
         windows = [(d.window.frames, d.window.lead_in, d.window.history) for d in draws]
-        tensors[f"{shape}.figures"] = pack_bits(torch.stack([d.figures for d in draws]))
+        figures = [d.figures for d in draws if d.figures is not None]
+        if figures:
+            tensors[f"{shape}.figures"] = pack_bits(torch.stack(figures))
+        for name in draws[0].features or ():
+            tensors[f"{shape}.{_FEATURES}{name}"] = torch.stack([(d.features or {})[name] for d in draws])
         tensors[f"{shape}.window"] = torch.tensor(windows, dtype=torch.int32)
         prompts[shape] = [d.prompt for d in draws]
     path = shard_path(folder, index)
@@ -76,21 +82,23 @@ def write_shard(folder: Path, index: int, make: Callable[[int], LatentDraw], mad
 
 @dataclass(frozen=True, eq=False)
 class Bucket:
-    """Cached draws of one panel shape.
+    """Cached draws of one shape, in memory or mapped from their files.
 
     Attributes:
         target: float16, ``(n, c, t', h', 2w')``.
         condition: float16, same shape; the target itself where all of it is known and a task hides what it wants.
         windows: int32, ``(n, 3)``: frames, lead-in, history.
         prompts: n texts.
-        figures: eight channels a byte (:func:`pack_bits`), uint8, ``(n, FIGURES / 8, t', h', 2w')``.
+        figures: eight channels a byte (:func:`pack_bits`), uint8, ``(n, FIGURES / 8, t', h', 2w')``, or None.
+        features: of text and reference by name, each ``(n, ...)``, or None.
     """
 
     target: Tensor
     condition: Tensor
     windows: Tensor
     prompts: list[str]
-    figures: Tensor
+    figures: Tensor | None = None
+    features: dict[str, Tensor] | None = None
 
     def __len__(self) -> int:
         """Number of draws."""
@@ -99,11 +107,42 @@ class Bucket:
     def take(self, rows: Iterable[int]) -> list[LatentDraw]:
         """The draws of the given rows."""
         rows = list(rows)
-        figures = unpack_bits(self.figures[rows])
+        figures = None if self.figures is None else unpack_bits(self.figures[rows])
         return [
-            LatentDraw(self.target[i], self.condition[i], Window(*self.windows[i].tolist()), self.prompts[i], seen)
-            for i, seen in zip(rows, figures, strict=True)
+            LatentDraw(
+                self.target[i],
+                self.condition[i],
+                Window(*self.windows[i].tolist()),
+                self.prompts[i],
+                None if figures is None else figures[n],
+                None if self.features is None else {name: values[i] for name, values in self.features.items()},
+            )
+            for n, i in enumerate(rows)
         ]
+
+
+@dataclass(frozen=True, eq=False)
+class Shelf:
+    """Cached draws of one shape, shard by shard: too many for the memory, so rows are mapped from the files.
+
+    Attributes:
+        buckets: one for each shard, in order.
+    """
+
+    buckets: list[Bucket]
+
+    def __len__(self) -> int:
+        """Number of draws."""
+        return sum(len(bucket) for bucket in self.buckets)
+
+    def take(self, rows: Iterable[int]) -> list[LatentDraw]:
+        """The draws of the given rows, counted through all shards."""
+        ends = np.cumsum([len(bucket) for bucket in self.buckets])
+        found = []
+        for row in rows:
+            shard = int(np.searchsorted(ends, row, side="right"))
+            found += self.buckets[shard].take([row - int(ends[shard]) + len(self.buckets[shard])])
+        return found
 
 
 def pack_bits(values: Tensor) -> Tensor:
@@ -116,16 +155,25 @@ def unpack_bits(packed: Tensor) -> Tensor:
     return torch.from_numpy(np.unpackbits(packed.numpy(), axis=1, bitorder="little")).bool()
 
 
-def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
-    """Reads the first ``draws`` draws (rounded up to whole shards) into memory, by panel shape.
+def read_cache(folder: Path, draws: int, made_for: str, size: int = SHARD) -> dict[str, Bucket]:
+    """Reads the first ``draws`` draws (rounded up to whole shards) into memory, by shape.
 
     Raises:
         InputError: if a shard is missing, damaged, or made for another VAE or contract.
     """
+    return {shape: _joined(shelf.buckets) for shape, shelf in map_cache(folder, draws, made_for, size).items()}
+
+
+def map_cache(folder: Path, draws: int, made_for: str, size: int = SHARD) -> dict[str, Shelf]:
+    """The same without reading more than headers: the system brings what is asked for, and lets it go again.
+
+    Raises:
+        InputError: as :func:`read_cache`.
+    """
     from safetensors import SafetensorError, safe_open
 
     parts: dict[str, list[Bucket]] = defaultdict(list)
-    for index in range(shards(draws)):
+    for index in range(shards(draws, size)):
         path = shard_path(folder, index)
         try:
             with safe_open(path, "pt") as file:
@@ -133,33 +181,44 @@ def read_cache(folder: Path, draws: int, made_for: str) -> dict[str, Bucket]:
                 if header["made_for"] != made_for:
                     raise InputError(f"{path} was made for another VAE or contract; delete the folder {folder}.")
                 for shape, prompts in header["prompts"].items():
-                    target, windows, figures = (
-                        file.get_tensor(f"{shape}.{name}") for name in ("target", "window", "figures")
+                    prefix = f"{shape}."
+                    held = {
+                        key.removeprefix(prefix): file.get_tensor(key)
+                        for key in file.keys()  # noqa: SIM118
+                        if key.startswith(prefix)
+                    }
+                    features = {
+                        name.removeprefix(_FEATURES): held.pop(name) for name in [*held] if name.startswith(_FEATURES)
+                    }
+                    target = held["target"]
+                    condition = held.get("condition", target)
+                    parts[shape].append(
+                        Bucket(target, condition, held["window"], prompts, held.get("figures"), features or None)
                     )
-                    known = f"{shape}.condition"
-                    condition = file.get_tensor(known) if known in file.keys() else target  # noqa: SIM118
-                    parts[shape].append(Bucket(target, condition, windows, prompts, figures))
         except (SafetensorError, OSError, ValueError, KeyError) as error:
             raise InputError(f"{path} is not a shard of cached draws ({error}); delete it to have it redone.") from None
-    return {shape: _joined(found) for shape, found in sorted(parts.items())}
+    return {shape: Shelf(found) for shape, found in sorted(parts.items())}
 
 
-def cached_draws(folder: Path) -> int:
+def cached_draws(folder: Path, size: int = SHARD) -> int:
     """How many draws lie in the folder without a gap."""
     have = {int(m[1]) for p in folder.glob("draws-*.safetensors") if (m := _NAME.fullmatch(p.name))}
     count = 0
     while count in have:
         count += 1
-    return count * SHARD
+    return count * size
 
 
 def _joined(parts: list[Bucket]) -> Bucket:
     target = torch.cat([p.target for p in parts])
     all_known = all(p.condition is p.target for p in parts)
+    figures = [p.figures for p in parts if p.figures is not None]
+    features = [p.features for p in parts if p.features is not None]
     return Bucket(
         target,
         target if all_known else torch.cat([p.condition for p in parts]),
         torch.cat([p.windows for p in parts]),
         [prompt for p in parts for prompt in p.prompts],
-        torch.cat([p.figures for p in parts]),
+        torch.cat(figures) if figures else None,
+        {name: torch.cat([one[name] for one in features]) for name in features[0]} if features else None,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,14 +35,18 @@ class LatentDraw:
         condition: latents of what is known, empty cells as the backbone wants them, same shape.
         window: the time axis; the mask follows from it.
         prompt: text.
-        figures: where figures and their limbs are, from :func:`figure_cells`, bool, ``(FIGURES, t', h', 2w')``.
+        figures: where figures and their limbs are, from :func:`figure_cells`, bool, ``(FIGURES, t', h', 2w')``; None
+            for footage, of which nobody knows.
+        features: what the backbone reads in text and reference, by its own names, without the axis of samples; None
+            where prompts are read on the fly.
     """
 
     target: Tensor
     condition: Tensor
     window: Window
     prompt: str
-    figures: Tensor
+    figures: Tensor | None = None
+    features: Mapping[str, Tensor] | None = None
 
 
 def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) -> LatentDraw:
@@ -63,7 +67,7 @@ def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) ->
         empty=empty,
     )
     target = encode(target_pixels(draw))[0]
-    figures = figure_cells(torch.from_numpy(draw.figures), target.shape[-3:])
+    figures = None if draw.figures is None else figure_cells(torch.from_numpy(draw.figures), target.shape[-3:])
     return LatentDraw(target, condition.latents[0], draw.window, draw.prompt, figures)
 
 

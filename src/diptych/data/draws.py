@@ -61,7 +61,7 @@ class Draw:
         history: what stands in the left panel as given, damaged, uint8, ``(window.history, h, w, 3)``, or None.
         prompt: looks and motion in English; empty where text was dropped.
         figures: where figures are on the finished canvas, uint8, ``(LAYERS, t, h, 2w)``: how much of every pixel they
-            cover, then 255 where each limb is, seen or hidden.
+            cover, then 255 where each limb is, seen or hidden. None for footage, of which nobody knows.
     """
 
     window: Window
@@ -70,7 +70,7 @@ class Draw:
     output: Frames
     history: Frames | None
     prompt: str
-    figures: NDArray[np.uint8]
+    figures: NDArray[np.uint8] | None = None
 
 
 Locate = Callable[[Picture], Stand]

@@ -32,6 +32,7 @@ FILES = ("pytorch_lora_weights.safetensors", "pytorch_lora_weights_2.safetensors
 """Of a backbone's networks, in its order: the only one, or the expert for high noise and that for low."""
 
 _PEFT_FOLDERS = ("peft", "peft_2")
+_NOTES = "diptych.notes"
 _PREFIXES = ("base_model.model.", "transformer.", "diffusion_model.")
 """What PEFT, diffusers and others put before a layer's name."""
 _DIFFUSERS_METADATA = "lora_adapter_metadata"
@@ -79,34 +80,50 @@ def add_adapter(network: Any, feed_forward: str, settings: LoraSettings) -> list
     return names
 
 
-def save_adapter(folder: Path, networks: Sequence[Any], contract: Contract) -> None:
+def save_adapter(
+    folder: Path,
+    networks: Sequence[Any],
+    contract: Contract,
+    notes: Mapping[str, Any] | None = None,
+    *,
+    writes: bool = True,
+) -> None:
     """Writes the adapter that lies on networks, whole or not at all.
 
     Args:
         folder: must not exist.
         networks: those of the backbone, in its order; networks without the adapter are left out.
         contract: what the adapter was trained for.
+        notes: how it came to be, and which files it was trained on (``base``), as plain values.
+        writes: whether this process is the one that writes; where weights are split between processes, all come here.
 
     Raises:
         InputError: the folder exists or cannot be written.
     """
     from peft.utils import get_peft_model_state_dict
 
-    if folder.exists():
+    if writes and folder.exists():
         raise InputError(f"{folder} is there already; name another folder for the adapter.")
     adapted = [getattr(network, "peft_config", {}).get(ADAPTER) for network in networks]
     if not any(adapted):
         raise ValueError("there is no adapter on these networks")
+    states = [
+        {name: _whole(value) for name, value in get_peft_model_state_dict(network, adapter_name=ADAPTER).items()}
+        for network, config in zip(networks, adapted, strict=True)
+        if config is not None
+    ]
+    if not writes:
+        return
     with writing_errors(folder), appearing(folder) as draft:
-        for network, config, file, beside in zip(networks, adapted, FILES, _PEFT_FOLDERS, strict=False):
+        for config, file, beside in zip(adapted, FILES, _PEFT_FOLDERS, strict=False):
             if config is None:
                 continue
-            state = get_peft_model_state_dict(network, adapter_name=ADAPTER)
-            state = {name: value.detach().cpu().contiguous() for name, value in state.items()}
+            state = states.pop(0)
             plain = {k: sorted(v) if isinstance(v, set) else v for k, v in config.to_dict().items()}
             header = {
                 "format": "pt",
                 HEADER_KEY: contract.to_json(),
+                _NOTES: json.dumps(notes or {}, default=str),
                 _DIFFUSERS_METADATA: json.dumps(
                     {f"transformer.{key}": value for key, value in plain.items()}, default=str, sort_keys=True
                 ),
@@ -116,6 +133,12 @@ def save_adapter(folder: Path, networks: Sequence[Any], contract: Contract) -> N
             peft = {f"base_model.model.{name}": value for name, value in state.items()}
             save_tensors(peft, draft / beside / "adapter_model.safetensors")
             config.save_pretrained(draft / beside)
+
+
+def _whole(value: Any) -> Tensor:
+    """A tensor on the CPU, put together from the processes among which it is split."""
+    gathered: Tensor = value.full_tensor() if hasattr(value, "full_tensor") else value
+    return gathered.detach().cpu().contiguous()
 
 
 def read_contract(path: Path) -> Contract:
@@ -128,6 +151,21 @@ def read_contract(path: Path) -> Contract:
     if text is None:
         raise InputError(f"{path} has no contract, so it is not an adapter of Diptych's; stack it with --lora instead.")
     return parsed(Contract, text, path, "contract")
+
+
+def read_notes(path: Path) -> dict[str, Any]:
+    """How an adapter came to be, as :func:`save_adapter` was told; empty where it says nothing.
+
+    Raises:
+        InputError: if it cannot be read.
+    """
+    try:
+        notes = json.loads(_read(adapter_files(path)[0])[1].get(_NOTES, "{}"))
+    except json.JSONDecodeError:
+        notes = None
+    if not isinstance(notes, dict):
+        raise InputError(f"{path} has notes that cannot be read; fetch it again.")
+    return notes
 
 
 def load_adapter(networks: Sequence[Any], path: Path, name: str = ADAPTER) -> int:

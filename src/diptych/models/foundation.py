@@ -243,6 +243,10 @@ class Foundation(ABC):
         """
         self._contract = resized(self._contract, panel_area, window_frames)
 
+    def train_for(self, contract: Contract) -> None:
+        """Takes over the contract of an adapter that is to be trained on it."""
+        self._contract = contract
+
     def adapt(self, path: Path) -> None:
         """Puts an adapter on, and takes over its contract.
 
@@ -396,6 +400,7 @@ class Foundation(ABC):
 
     def decode(self, latents: Tensor) -> Tensor:
         """Latents of one panel to pixels, float32, clamped to [-1, 1]."""
+        self._settle("vae")
         with torch.no_grad():
             pixels = self._vae.decode(self._denormalised(latents.float()).to(self._vae.dtype), return_dict=False)[0]
         return pixels.float().clamp(-1, 1)
@@ -405,6 +410,16 @@ class Foundation(ABC):
         with network.cache_context(self._asked_for):
             answer: Tensor = network(return_dict=False, **inputs)[0]
         return answer
+
+    def features_of(self, prompt: str, picture: Tensor) -> Features:
+        """Features of one prompt and one picture in [-1, 1], ``(3, h, w)``, b = 1, on the CPU; nothing is kept of them.
+
+        For training, where there are as many pictures as clips and the draws' cache keeps what is needed.
+        """
+        self._encoders = self._encoders or self._open_encoders()
+        with torch.no_grad():
+            made = {**self._read_prompt(prompt), **self._read_reference(picture)}
+        return {name: value.cpu() for name, value in made.items()}
 
     # --- features: made once, kept ----------------------------------------------------------------------------------
 

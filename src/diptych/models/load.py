@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ import torch
 
 from diptych.models.protocol import Backbone
 from diptych.models.savings import Savings
-from diptych.models.store import load_mini, model_folder
+from diptych.models.store import adapted, load_mini, model_folder
 from diptych.types import InputError
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def load_backbone(
         weights: folder or repository; of the mini a folder, or ``mini`` for the bundled one. None takes the bundled
             mini, or the repository that the backbone's makers publish.
         revision: of a repository.
-        adapter: file or folder of an adapter that was trained with Diptych; its contract holds.
+        adapter: file or folder of an adapter that was trained with Diptych on this backbone, and for the mini on this
+            very one; its contract holds.
         loras: files of further LoRA and how much each counts.
         panel_area: pixels of one panel, where a foundation backbone is to run at another size than its contract's.
         window_frames: canvas frames of a window, 1 + 4k, likewise.
@@ -101,14 +103,19 @@ def load_backbone(
             or the mini is asked for another size than it was trained for.
     """
     if name == "mini":
-        if any(asked not in (None, ()) for asked in (panel_area, window_frames, revision, adapter, tuple(loras))):
+        if any(asked not in (None, ()) for asked in (panel_area, window_frames, revision, tuple(loras))):
             raise InputError(
-                "the mini has one size and takes no adapters; leave --panel-area, --window, --revision, --adapter and "
+                "the mini has one size and no LoRA of others fits it; leave --panel-area, --window, --revision and "
                 "--lora out."
             )
         if savings not in (None, Savings()):
             raise InputError("the mini is small enough as it is; leave what saves memory or time out.")
-        return load_mini(model_folder(weights or "mini"))
+        mini = load_mini(model_folder(weights or "mini"))
+        if adapter is None:
+            return mini
+        if importlib.util.find_spec("peft") is None:
+            raise InputError("adapters need peft, which is not installed; run pip install 'diptych[foundation]'.")
+        return adapted(mini, Path(adapter))
     if name not in FOUNDATIONS:
         raise InputError(f"there is no backbone {name!r}; there are mini, {', '.join(FOUNDATIONS)}.")
     try:

@@ -30,6 +30,7 @@ FACTS = Facts(
     temporal_stride=4,
     empty="latents",
     feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    attention=r"transformer_blocks\.\d+\.attn\.(to_q|to_k|to_v|to_out\.0)",
     steps=1,
     guidance_scale=1.0,
     continues=False,
@@ -115,6 +116,7 @@ class Denoiser(nn.Module):
         super().__init__()
         from diffusers import MotifVideoTransformer3DModel
 
+        self.config = config
         self.words = WordEncoder(config.text_width, config.text_length, config.text_buckets)
         self.sight = Sight(config.layers, config.sight, channels) if config.sight else None
         self.transformer = MotifVideoTransformer3DModel(
@@ -272,6 +274,11 @@ class MiniBackbone:
     def device(self) -> torch.device:
         """Where its weights are."""
         return self.vae.mend.place.device
+
+    @property
+    def networks(self) -> tuple[Any, ...]:
+        """The transformer, on which adapters lie."""
+        return (self._denoiser.transformer,)
 
     @property
     def locate(self) -> Callable[[Picture], Stand] | None:

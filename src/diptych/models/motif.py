@@ -26,6 +26,7 @@ FACTS = Facts(
     temporal_stride=4,
     empty="latents",
     feed_forward=r"transformer_blocks\.\d+\.ff\.net\.(0\.proj|2)",
+    attention=r"transformer_blocks\.\d+\.attn\.(to_q|to_k|to_v|to_out\.0)",
     steps=50,
     guidance_scale=8.0,
 )

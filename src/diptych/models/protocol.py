@@ -24,6 +24,7 @@ class Facts:
         temporal_stride: frames per latent cell after the first.
         empty: how it was taught that nothing is there.
         feed_forward: regular expression, matched in full, of the feed-forward layers of the video branch.
+        attention: the same of its attention's projections, for comparisons: the paper's adapter leaves them alone.
         steps: default number of sampling steps.
         guidance_scale: default; 1 means the unprompted prediction is not computed.
         fast: what is done with drivers above the frame rates it knows: interleaved ``phases``, each made, or every n-th
@@ -37,6 +38,7 @@ class Facts:
     temporal_stride: int
     empty: Empty
     feed_forward: str
+    attention: str
     steps: int
     guidance_scale: float
     continues: bool = True

@@ -19,6 +19,14 @@ from torch import Tensor, nn
 
 from diptych.files import replacing, save_tensors, sha256, writing_errors
 from diptych.method.contract import CONTRACT_VERSION, HEADER_KEY, Contract, mismatches
+from diptych.models.adapters import (
+    ADAPTER,
+    adapter_files,
+    load_adapter,
+    read_contract,
+    read_notes,
+    weigh_adapters,
+)
 from diptych.models.headers import parsed, read_tensors
 from diptych.models.locator import Locator, LocatorConfig
 from diptych.models.mini import FACTS, Denoiser, DenoiserConfig, MiniBackbone, contract
@@ -30,6 +38,9 @@ SHIPPED = Path(__file__).parent / "weights" / "mini"
 
 _CONFIG, _NOTES = "diptych.config", "diptych.notes"
 _LARGEST_NOTES = 1 << 20
+
+_BASE = ("denoiser.safetensors", "vae.safetensors")
+"""Files of a mini that an adapter on it depends on."""
 
 _GROWING = {
     "transformer.x_embedder.proj.weight": 1,
@@ -83,6 +94,33 @@ def load_mini(folder: Path = SHIPPED, device: str = "cpu") -> MiniBackbone:
         notes={**backbone.notes, **_notes(header, path)},
         identity={file.name: sha256(file) for file in sorted(folder.glob("*.safetensors"))},
     )
+
+
+def adapted(backbone: MiniBackbone, path: Path) -> MiniBackbone:
+    """A mini with an adapter on it, whose contract holds.
+
+    Args:
+        backbone: just loaded; its network is changed in place.
+        path: file or folder of the adapter.
+
+    Raises:
+        InputError: if it cannot be read, or was trained on another backbone, at another size or on another mini.
+    """
+    agreed = read_contract(path)
+    wrong = mismatches(agreed, dataclasses.replace(_served(agreed), panel_area=backbone.contract.panel_area))
+    if wrong:
+        raise InputError(f"{path} cannot serve on this mini ({'; '.join(wrong)}); choose the model it was trained on.")
+    base = read_notes(path).get("base")
+    ours = {name: backbone.identity[name] for name in _BASE}
+    if isinstance(base, dict) and any(base.get(name) != known for name, known in ours.items()):
+        raise InputError(
+            f"{path} was trained on another mini than this one; give the folder of that one by --model: its "
+            f"denoiser's hash begins with {str(base.get(_BASE[0]))[:12]}."
+        )
+    load_adapter(backbone.networks, path)
+    weigh_adapters(backbone.networks, {ADAPTER: 1.0})
+    hashes = {f"adapter/{file.name}": sha256(file) for file in adapter_files(path)}
+    return dataclasses.replace(backbone, contract=agreed, identity={**backbone.identity, **hashes})
 
 
 def load_denoiser_into(denoiser: Denoiser, path: Path) -> None:

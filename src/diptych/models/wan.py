@@ -28,6 +28,7 @@ FACTS = Facts(
     temporal_stride=4,
     empty="pixels",
     feed_forward=r"blocks\.\d+\.ffn\.net\.(0\.proj|2)",
+    attention=r"blocks\.\d+\.attn1\.(to_q|to_k|to_v|to_out\.0)",
     steps=40,
     guidance_scale=5.0,
 )

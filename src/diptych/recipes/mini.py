@@ -6,19 +6,13 @@ import dataclasses
 import functools
 import hashlib
 import json
-import os
 import platform
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
-from itertools import islice
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import torch
@@ -51,6 +45,7 @@ from diptych.models.store import (
 from diptych.options import TrainMiniOptions
 from diptych.progress import Report, progress
 from diptych.recipes.settings import with_overrides
+from diptych.recipes.workers import make_shards
 from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask
 from diptych.train.locator import LocatorTask
@@ -427,33 +422,14 @@ def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> boo
     missing = missing_shards(cache, recipe.draws)
     if not missing:
         return True
-    total = shards(recipe.draws)
-    with (
-        ProcessPoolExecutor(recipe.workers, mp_context=get_context("spawn"), initializer=_alone) as pool,
-        progress("cache", total, "shards", start=total - len(missing)) as report,
-    ):
-        done, waiting = total - len(missing), iter(missing)
-        # Only as many shards are handed out as there are workers, so that a deadline or a kill wastes little.
-        running = {pool.submit(_make_shard, recipe, folder, i, made_for) for i in islice(waiting, recipe.workers)}
-        while running:
-            finished = next(as_completed(running))
-            running.remove(finished)
-            finished.result()
-            done += 1
-            report(done)
-            if deadline is None or time.monotonic() < deadline:
-                running |= {pool.submit(_make_shard, recipe, folder, i, made_for) for i in islice(waiting, 1)}
+    make_shards(
+        functools.partial(_make_shard, recipe, folder, made_for=made_for),
+        missing,
+        total=shards(recipe.draws),
+        workers=recipe.workers,
+        deadline=deadline,
+    )
     return not missing_shards(cache, recipe.draws)
-
-
-def _alone() -> None:
-    """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
-    torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    run = parent_process()
-    assert run is not None
-    # A killed run closes nothing: its workers would wait for the next shard for ever.
-    Thread(target=lambda: (wait([run.sentinel]), os._exit(1)), daemon=True).start()
 
 
 def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> None:

@@ -112,10 +112,11 @@ class DenoiserTask:
         error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
         losses = region_loss(error, self.backbone.contract.loss_region)
         layers = self.config.layers
-        covered = torch.stack([draw.figures[: layers * FIGURES] for draw in draws]).to(device, torch.float32)
+        known = [draw.figures[: layers * FIGURES] for draw in draws if draw.figures is not None]
+        covered = torch.stack(known).to(device, torch.float32)
         wrong = functional.binary_cross_entropy_with_logits(seen.float(), covered, reduction="none")
         by_layer = wrong.unflatten(1, (layers, FIGURES)).mean(dim=(0, 2, 3, 4, 5))
-        numbers = {**_by_sigma(losses.detach().cpu(), sigma), "figures": by_layer[0].item()}
+        numbers = {**by_sigma(losses.detach().cpu(), sigma), "figures": by_layer[0].item()}
         if layers > 1:
             numbers["limbs"] = by_layer[1:].sum().item()
         return losses.mean() + self.figures_weight * by_layer.sum(), numbers
@@ -151,7 +152,7 @@ class DenoiserTask:
             made = animate_draw(backbone, draw, SamplerSettings(steps=backbone.facts.steps), seed=number)
             new = slice(draw.window.first_new, None)
             error = np.square(made[new].astype(np.float64) - draw.output[new]).mean() / 255**2
-            scores.append(-10 * np.log10(max(error, 1e-10)))
+            scores.append(psnr_of(error))
             if number < _SHOWN:
                 first = draw.window.lead_in
                 held = np.concatenate([np.full_like(draw.output[:first], 128), draw.motion])
@@ -205,7 +206,12 @@ def _encoded(backbone: MiniBackbone, draw: Draw) -> LatentDraw:
     return encode_draw(draw, lambda pixels: backbone.encode_canvas(pixels.to(backbone.device)), backbone.facts.empty)
 
 
-def _by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
+def by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
     """Mean loss in four equal ranges of sigma; ranges without a sample are left out."""
     quarter = (sigma * 4).long().clamp(max=3)
     return {f"loss_sigma_{q / 4:.2f}": losses[quarter == q].mean().item() for q in range(4) if (quarter == q).any()}
+
+
+def psnr_of(mean_squared_error: float) -> float:
+    """Decibels of an error between pixels in [0, 1]."""
+    return float(-10 * np.log10(max(mean_squared_error, 1e-10)))

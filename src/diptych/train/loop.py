@@ -7,25 +7,26 @@ noise follow from the seed and the step alone, so a resumed run sees what the un
 from __future__ import annotations
 
 import contextlib
-import copy
-import functools
 import importlib.util
 import json
 import math
 import shutil
+import tempfile
 import time
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from diptych.method.diffusion import seeded
 from diptych.progress import progress
 from diptych.train.muon import FlatMuon
-from diptych.train.state import checkpoints, load_state, save_state
+from diptych.train.state import checkpoints, kept_of, load_state, save_state, whole_of
 
 _SHAPES = 64
 """Shapes of batches for which a fused module is made; more than there are kinds of canvases."""
@@ -38,6 +39,7 @@ class LoopSettings:
     Attributes:
         steps: optimiser steps in all.
         learning_rate: of AdamW.
+        optimizer: ``adamw``, or ``sgd`` without momentum, whose steps are the gradients themselves: for comparisons.
         muon_learning_rate: of Muon for the matrices that the task names; None leaves them to AdamW.
         weight_decay: of both, decoupled.
         warmup: steps of linear rise.
@@ -47,6 +49,8 @@ class LoopSettings:
         precision: ``bf16`` (autocast) or ``no``.
         fused: run the module through ``torch.compile`` where it can be (a C++ compiler, or Triton on a GPU): up to a
             minute for every shape at the start, then about 1.4 times the steps.
+        sharding: with several processes: ``ddp`` keeps all weights in each of them, ``fsdp2`` splits them.
+        idle_parts: whether a step may leave out some of what is trained, as with two experts of which a batch asks one.
         checkpoint_every: steps between checkpoints: at most this much is redone after a kill.
         log_every: steps between lines of metrics.
         preview_every: steps between previews; 0 makes none.
@@ -55,6 +59,7 @@ class LoopSettings:
 
     steps: int
     learning_rate: float
+    optimizer: Literal["adamw", "sgd"] = "adamw"
     muon_learning_rate: float | None = None
     weight_decay: float = 0.01
     warmup: int = 100
@@ -63,6 +68,8 @@ class LoopSettings:
     ema: int = 500
     precision: str = "bf16"
     fused: bool = False
+    sharding: Literal["ddp", "fsdp2"] = "ddp"
+    idle_parts: bool = False
     checkpoint_every: int = 500
     log_every: int = 20
     preview_every: int = 0
@@ -87,7 +94,7 @@ class Task(Protocol):
         ...
 
     def parts(self, step: int) -> int:
-        """In how many parts the batch of a step is run, their gradients added up."""
+        """In how many parts a process runs its batch of a step, their gradients added up."""
         ...
 
     def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
@@ -96,7 +103,7 @@ class Task(Protocol):
         Args:
             module: call this, not :attr:`module`.
             step: from 0.
-            generator: on the CPU, for all that is drawn; seeded by run and step, and drawn on by each part in turn.
+            generator: on the CPU, for all that is drawn; seeded by run, step and number of the part.
 
         Returns:
             The scalar loss and further numbers for the log.
@@ -121,6 +128,9 @@ def train(
 ) -> tuple[nn.Module, int]:
     """Trains a task, or goes on from its newest checkpoint, until the steps are done or the deadline has passed.
 
+    Started by ``torchrun``, every process runs its own parts of each batch, so that P processes with n parts each do
+    what one process does with P n parts.
+
     Args:
         task: what to train.
         settings: how.
@@ -129,70 +139,193 @@ def train(
         quiet: no progress on standard error.
 
     Returns:
-        The averaged module and the number of steps done.
+        The task's module, in evaluation mode, with averaged weights in the place of those that were trained; and the
+        number of steps done. With ``fsdp2`` its weights stay split.
     """
     from accelerate import Accelerator
-    from accelerate.utils import ProjectConfiguration
 
     folder.mkdir(parents=True, exist_ok=True)
     # Under autocast a norm with float32 weights meets bfloat16 activations: slower than fused, and meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    accelerator = Accelerator(
-        mixed_precision=settings.precision, project_config=ProjectConfiguration(project_dir=str(folder))
-    )
-    module = task.module.train().to(accelerator.device)
-    averaged = copy.deepcopy(module).requires_grad_(False).eval().to(accelerator.device)
+    accelerator = Accelerator(mixed_precision="no")
+    rank, processes = accelerator.process_index, accelerator.num_processes
+    module = task.module.train()
+    sharded = settings.sharding == "fsdp2" and processes > 1
+    if sharded:
+        shard(module, accelerator.device, processes)
+    else:
+        module.to(accelerator.device)
+    average = Average(module)
     optimizers = _optimizers(task, module, settings)
-    facts = {**task.facts, "seed": settings.seed, "processes": accelerator.num_processes}
-    modules = {"model": module, "average": averaged}
+    facts = {**task.facts, "seed": settings.seed, "processes": processes}
+    groups = {"model": kept_of(module), "average": average.weights}
     saved = checkpoints(folder)
-    start = load_state(saved[-1], modules, optimizers, facts) if saved else 0
-    wrapped = accelerator.prepare(module)
+    start = load_state(saved[-1], groups, optimizers, facts) if saved else 0
+    wrapped: nn.Module = _Computed(module, accelerator.device.type, settings.precision)
     if settings.fused and _can_fuse(accelerator.device):
         torch._dynamo.config.recompile_limit = _SHAPES
         torch._dynamo.config.suppress_errors = True  # where the compiler fails, the run is slower and no more
-        wrapped = torch.compile(wrapped, dynamic=False)
-    stepped = {name: accelerator.prepare_optimizer(optimizer) for name, optimizer in optimizers.items()}
+        wrapped = torch.compile(wrapped, dynamic=False)  # type: ignore[assignment]
+    if processes > 1 and not sharded:
+        wrapped = _replicated(wrapped, accelerator.device, settings.idle_parts)
     base_rates = {name: [group["lr"] for group in o.param_groups] for name, o in optimizers.items()}
+    trained = [weight for weight in module.parameters() if weight.requires_grad]
 
-    log = _Log(folder, start) if accelerator.is_main_process else None
-    save = functools.partial(save_state, folder, modules=modules, optimizers=optimizers, facts=facts)
+    log = _Log(folder, start) if rank == 0 else None
+
+    def save(step: int) -> None:
+        if rank == 0 or sharded:
+            save_state(folder, step, groups, optimizers, facts, writes=rank == 0)
+
     began, step = time.monotonic(), start
-    quiet = quiet or not accelerator.is_main_process
-    with progress(folder.name, settings.steps, "steps", start=start, quiet=quiet) as report:
+    with progress(folder.name, settings.steps, "steps", start=start, quiet=quiet or rank != 0) as report:
         try:
-            while step < settings.steps and (deadline is None or time.monotonic() < deadline):
+            while step < settings.steps and not _agreed(deadline, accelerator):
                 for name, optimizer in optimizers.items():
                     for group, rate in zip(optimizer.param_groups, base_rates[name], strict=True):
                         group["lr"] = rate * rate_factor(step, settings)
-                generator = seeded(settings.seed, step, accelerator.process_index)
-                total, numbers = _backward(accelerator, task, wrapped, step, generator)
-                norm = accelerator.clip_grad_norm_(wrapped.parameters(), settings.clip)
-                for optimizer in stepped.values():
+                total, numbers = _backward(task, wrapped, step, settings.seed, rank)
+                norm = torch.nn.utils.clip_grad_norm_(trained, settings.clip)
+                for optimizer in optimizers.values():
                     optimizer.step()
                     optimizer.zero_grad(set_to_none=True)
-                _average(averaged, module, step, settings.ema)
+                average.follow(step, settings.ema)
                 step += 1
-                if log is not None and (step % settings.log_every == 0 or step == settings.steps):
-                    value = total.item()
+                if step % settings.log_every == 0 or step == settings.steps:
+                    value = float(accelerator.reduce(total.to(accelerator.device), "mean"))
                     if not math.isfinite(value):
                         raise FloatingPointError(f"the loss of step {step} is {value}; lower the learning rate")
                     passed = time.monotonic() - began
-                    log.write(step, {"loss": value, "grad_norm": float(norm), "seconds": passed, **numbers})
+                    if log is not None:
+                        log.write(
+                            step,
+                            {"loss": value, "grad_norm": float(whole_of(norm)), "seconds": passed, **numbers},
+                        )
+                    elif sharded:
+                        whole_of(norm)  # put together by all processes
                     report(step, f"loss {value:.4f}")
-                if log is not None and settings.preview_every and step % settings.preview_every == 0:
-                    log.write(step, task.preview(averaged, folder / f"preview-{step:08d}.png"))
-                if log is not None and (step % settings.checkpoint_every == 0 or step == settings.steps):
+                if settings.preview_every and step % settings.preview_every == 0 and (rank == 0 or sharded):
+                    scores = _preview(task, average, folder / f"preview-{step:08d}.png", keeps=rank == 0)
+                    if log is not None:
+                        log.write(step, scores)
+                if step % settings.checkpoint_every == 0 or step == settings.steps:
                     save(step)
         except KeyboardInterrupt:
-            if log is not None and step > start:
+            if processes == 1 and step > start:
                 save(step)
             raise
-        if log is not None and step < settings.steps:
+        if step < settings.steps:
             save(step)
     if log is not None:
         log.close()
-    return averaged, step
+    average.take_its_place()
+    return module, step
+
+
+def _agreed(deadline: float | None, accelerator: Any) -> bool:
+    """Whether the time is up, for all processes or for none."""
+    if deadline is None:
+        return False
+    late = torch.tensor(float(time.monotonic() >= deadline), device=accelerator.device)
+    return bool(accelerator.reduce(late, "sum") > 0)
+
+
+class _Computed(nn.Module):
+    """A module in the precision that it is trained in; what comes out is float32."""
+
+    def __init__(self, module: nn.Module, device: str, precision: str) -> None:
+        super().__init__()
+        self.module = module
+        self._device, self._halved = device, precision == "bf16"
+
+    def forward(self, *inputs: Any) -> Any:
+        """As the module's own."""
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._halved):
+            told = self.module(*inputs)
+        return tree_map_only(Tensor, lambda value: value.float() if value.is_floating_point() else value, told)
+
+
+def _replicated(module: nn.Module, device: torch.device, idle_parts: bool) -> nn.Module:
+    """The same weights in every process, gradients exchanged while they are computed."""
+    places = [device.index] if device.type == "cuda" else None
+    return nn.parallel.DistributedDataParallel(module, device_ids=places, find_unused_parameters=idle_parts)
+
+
+def shard(module: nn.Module, device: torch.device, processes: int) -> None:
+    """Splits weights among the processes of the initialised group: every block of a stack by itself, then the rest.
+
+    torch's own FSDP2: a block's weights are together only while it runs, and only a block at a time comes to the device
+    whole. Frozen weights are split as well, which is what makes room on a card. Each part of the module is split for
+    itself, so that it can also be asked by itself, as previews do.
+
+    Args:
+        module: with its weights in main memory, the same in all processes.
+        device: where its parts are to lie.
+        processes: how many there are.
+    """
+    from torch.distributed.device_mesh import init_device_mesh
+    from torch.distributed.fsdp import fully_shard
+
+    mesh = init_device_mesh(device.type, (processes,))
+
+    stacks = [part for part in module.modules() if isinstance(part, nn.ModuleList)]
+    within = {id(part) for stack in stacks for block in stack for part in block.modules()}
+    for stack in stacks:
+        if id(stack) not in within:
+            for block in stack:
+                fully_shard(block, mesh=mesh)
+    for part in module.children():
+        if id(part) not in within and not isinstance(part, nn.ModuleList):
+            fully_shard(part, mesh=mesh)
+    if any(True for _ in module.parameters(recurse=False)):
+        fully_shard(module, mesh=mesh)
+
+
+class Average:
+    """A moving average of what is trained in a module, and of nothing else: a frozen network is never copied.
+
+    Attributes:
+        weights: the averages, by the names of the weights.
+    """
+
+    def __init__(self, module: nn.Module) -> None:
+        self._module = module
+        self._mine = {name: weight for name, weight in module.named_parameters() if weight.requires_grad}
+        self.weights = {name: weight.detach().clone() for name, weight in self._mine.items()}
+
+    @torch.no_grad()
+    def follow(self, step: int, memory: int) -> None:
+        """Takes a step's weights in, after the step."""
+        # Early on the average forgets faster, or it would drag the random start along.
+        weight = max(1 / memory, 9 / (step + 10))
+        for name, theirs in self._mine.items():
+            self.weights[name].lerp_(theirs, weight)
+
+    @torch.no_grad()
+    def take_its_place(self) -> None:
+        """Puts the averages where the trained weights were, for good, and the module in evaluation mode."""
+        for name, theirs in self._mine.items():
+            theirs.copy_(self.weights[name])
+        self._module.eval()
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[nn.Module]:
+        """The module with averages in the place of its weights, in evaluation mode; afterwards as it was."""
+        with torch.no_grad():
+            before = {name: weight.detach().clone() for name, weight in self._mine.items()}
+            self.take_its_place()
+            try:
+                yield self._module
+            finally:
+                for name, theirs in self._mine.items():
+                    theirs.copy_(before[name])
+                self._module.train()
+
+
+def _preview(task: Task, average: Average, path: Path, *, keeps: bool) -> dict[str, float]:
+    """Split weights need every process to make a preview; one of them keeps the picture."""
+    with average.in_place() as averaged, tempfile.TemporaryDirectory() as elsewhere:
+        return task.preview(averaged, path if keeps else Path(elsewhere) / path.name)
 
 
 def _can_fuse(device: torch.device) -> bool:
@@ -201,20 +334,31 @@ def _can_fuse(device: torch.device) -> bool:
     return any(shutil.which(compiler) for compiler in ("g++", "clang++"))
 
 
-def _backward(
-    accelerator: Any, task: Task, wrapped: nn.Module, step: int, generator: torch.Generator
-) -> tuple[Tensor, dict[str, float]]:
-    """Adds up the gradients of one step; returns its mean loss and the numbers of its last part."""
+def _backward(task: Task, wrapped: nn.Module, step: int, seed: int, rank: int) -> tuple[Tensor, dict[str, float]]:
+    """Adds up the gradients of one step; returns its mean loss here and the numbers of its last part."""
     parts = task.parts(step)
     total, numbers = torch.zeros(()), dict[str, float]()
     for part in range(parts):
-        last = part == parts - 1
-        # Processes exchange gradients once a step, with the last part.
-        with contextlib.nullcontext() if last else accelerator.no_sync(wrapped):
+        # Numbered through all processes: who runs a part decides nothing.
+        generator = seeded(seed, step, rank * parts + part)
+        with _exchanging(wrapped, part == parts - 1):
             loss, numbers = task.loss(wrapped, step, generator)
-            accelerator.backward(loss / parts)
-        total = total + loss.detach().cpu() / parts
+            (loss / parts).backward()
+        total = total + loss.detach().float().cpu() / parts
     return total, numbers
+
+
+@contextlib.contextmanager
+def _exchanging(wrapped: nn.Module, last: bool) -> Iterator[None]:
+    """Processes exchange gradients once a step, with the last part."""
+    if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
+        with wrapped.no_sync():
+            yield
+        return
+    for part in wrapped.modules():
+        if hasattr(part, "set_requires_gradient_sync"):
+            part.set_requires_gradient_sync(last)  # type: ignore[operator]
+    yield
 
 
 def _optimizers(task: Task, module: nn.Module, settings: LoopSettings) -> dict[str, torch.optim.Optimizer]:
@@ -226,20 +370,14 @@ def _optimizers(task: Task, module: nn.Module, settings: LoopSettings) -> dict[s
         {"params": [p for p in rest if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in rest if p.ndim <= 1], "weight_decay": 0.0},
     ]
+    if settings.optimizer == "sgd":
+        return {"sgd": torch.optim.SGD(groups, lr=settings.learning_rate)}
     found: dict[str, torch.optim.Optimizer] = {
         "adamw": torch.optim.AdamW(groups, lr=settings.learning_rate, betas=(0.9, 0.99))
     }
     if matrices:
         found["muon"] = FlatMuon(matrices, settings.muon_learning_rate or 0.0, settings.weight_decay)
     return found
-
-
-@torch.no_grad()
-def _average(averaged: nn.Module, module: nn.Module, step: int, memory: int) -> None:
-    # Early on the average forgets faster, or it would drag the random start along.
-    weight = max(1 / memory, 9 / (step + 10))
-    for mine, theirs in zip(averaged.parameters(), module.parameters(), strict=True):
-        mine.lerp_(theirs, weight)
 
 
 class _Log:

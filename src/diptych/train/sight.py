@@ -68,7 +68,7 @@ class SightTask:
 def _error(module: nn.Module, layers: int, draws: Sequence[LatentDraw]) -> Tensor:
     """Mean cross-entropy of each layer in the cells that are given, ``(layers,)``."""
     known = collate(draws)[1].latents
-    wanted = given(torch.stack([draw.figures for draw in draws]).float())
+    wanted = given(torch.stack([draw.figures for draw in draws if draw.figures is not None]).float())
     device = next(module.parameters()).device
     told = to_cells(module(given(known).to(device)))
     wrong = functional.binary_cross_entropy_with_logits(told.float(), wanted.to(device), reduction="none")
