@@ -25,6 +25,7 @@ from diptych.method.incontext import Condition, compose, model_input, output_lat
 from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.words import tokens
+from diptych.train.precision import halves
 
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""
@@ -134,7 +135,7 @@ class DenoiserTask:
         if new.any():
             device = next(self.module.parameters()).device
             # Half precision is finer than the 255 levels that are kept.
-            with torch.autocast(device.type, torch.bfloat16):
+            with torch.autocast(device.type, torch.bfloat16, enabled=halves("auto", device.type)):
                 looked = self.module.look(known[new].to(device))
             assert looked is not None
             levels[rows[new]] = (255 * looked).round().to(torch.uint8).cpu()

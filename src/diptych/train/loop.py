@@ -26,6 +26,7 @@ from torch.utils._pytree import tree_map_only
 from diptych.method.diffusion import seeded
 from diptych.progress import progress
 from diptych.train.muon import FlatMuon
+from diptych.train.precision import Precision, halves
 from diptych.train.state import checkpoints, kept_of, load_state, save_state, whole_of
 
 _SHAPES = 64
@@ -46,7 +47,7 @@ class LoopSettings:
         decay: share of the steps, at the end, over which the rate falls linearly to zero.
         clip: largest gradient norm.
         ema: steps over which the moving average forgets; its weights are what ships.
-        precision: ``bf16`` (autocast) or ``no``.
+        precision: ``bf16`` (autocast), ``no``, or ``auto``: bf16 where the device computes in it.
         fused: run the module through ``torch.compile`` where it can be (a C++ compiler, or Triton on a GPU): up to a
             minute for every shape at the start, then about 1.4 times the steps.
         sharding: with several processes: ``ddp`` keeps all weights in each of them, ``fsdp2`` splits them.
@@ -66,7 +67,7 @@ class LoopSettings:
     decay: float = 0.4
     clip: float = 1.0
     ema: int = 500
-    precision: str = "bf16"
+    precision: Precision = "auto"
     fused: bool = False
     sharding: Literal["ddp", "fsdp2"] = "ddp"
     idle_parts: bool = False
@@ -233,10 +234,10 @@ def _agreed(deadline: float | None, accelerator: Any) -> bool:
 class _Computed(nn.Module):
     """A module in the precision that it is trained in; what comes out is float32."""
 
-    def __init__(self, module: nn.Module, device: str, precision: str) -> None:
+    def __init__(self, module: nn.Module, device: str, precision: Precision) -> None:
         super().__init__()
         self.module = module
-        self._device, self._halved = device, precision == "bf16"
+        self._device, self._halved = device, halves(precision, device)
 
     def forward(self, *inputs: Any) -> Any:
         """As the module's own."""
