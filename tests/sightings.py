@@ -4,6 +4,7 @@ identities that were mixed up afterwards."""
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +47,12 @@ LEVELS = {
 }
 
 
+@cache
 def truth_of(seed: int, category: str, frames: int, fps: float, side: int = 256) -> NDArray[np.float32]:
-    """Exact joints of the drivers of a pair, ``(t, figures, j, 3)`` of people or animals; no figures for other rigs."""
+    """Exact joints of the drivers of a pair, ``(t, figures, j, 3)`` of people or animals; no figures for other rigs.
+
+    Not to be changed: who asks again gets the same array.
+    """
     pair: Pair = draw_pair(seed, category=category)
     times = pair.start + np.arange(frames) / fps
     width, height = (round(side * pair.driving_aspect**power) for power in (0.5, -0.5))
