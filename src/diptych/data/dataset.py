@@ -78,7 +78,7 @@ class PuppetSource:
         fps = float(np.exp(rng.uniform(*np.log(contract.fps))))
         times = rng.uniform(0.0, 1.5) + np.arange(contract.window_frames + _SPARE) / fps
         shown = footage.render(times, box.width, box.height)
-        poses = pose_of(shown.skeleton, footage.rigs)
+        poses = pose_of(shown.skeleton, footage.rigs, within=(box.width, box.height))
         return pose_draw(shown.frames, poses, footage.caption, contract, rng, settings)
 
 
