@@ -1,12 +1,12 @@
 """A multimodal language model behind any address that speaks OpenAI's chat protocol.
 
 Whoever asks hands over messages (text and pictures) and a pydantic model of the answer, and gets an instance of that
-model or a :class:`DescribeError`: an answer that never became valid is a failure on record, never something made up. The
-paper asks Gemini 2.5 (section 5.1); here the model is whatever the address serves.
+model or a :class:`DescribeError`: an answer that never became valid is a failure on record, never something made up.
+The paper asks Gemini 2.5 (section 5.1); here the model is whatever the address serves.
 
 An answer is data from a stranger. Its size is bounded before it is parsed, it has to fit its schema, control characters
-are taken out, and nothing in it is ever used as a path, an option or an instruction. The key is read from an environment
-variable, sent to that one address (redirects are not followed), and taken out of whatever comes back.
+are taken out, and nothing in it is ever used as a path, an option or an instruction. The key is read from a variable of
+the environment, sent to that one address (redirects are not followed), and taken out of whatever comes back.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How a picture's characters look, in words, from pixels alone: their colours, the kind of their bodies, the background.
+"""How a picture's characters look, in words, from pixels alone: colours, kind of body, background.
 
 The offline half of the paper's appearance text (section 3.3). It knows no things and no faces: what it says is the
-colours of trunk and legs where a skeleton says where those are, else those of whatever differs from the picture's border.
+colours of trunk and legs where a skeleton says where those are, else those of whatever differs from the border.
 """
 
 from __future__ import annotations

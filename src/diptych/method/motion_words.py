@@ -1,9 +1,9 @@
 """What skeletons do, in words: which limbs move, how, how fast and how far, and where the figure goes.
 
 The offline half of the paper's motion text (section 3.3). Everything is measured in lengths of the figure's own trunk
-and in seconds, so that neither place nor size nor frame rate changes what is said. Left and right limbs are the figure's
-own; left and right *directions* are the picture's. Only what clearly happens is said: thresholds are above the jitter of
-estimators, and a limb that is not seen is not spoken of.
+and in seconds, so that neither place nor size nor frame rate changes what is said. Left and right limbs are those of the
+figure, left and right *directions* those of the picture. Only what clearly happens is said: thresholds are above the
+jitter of estimators, and a limb that is not seen is not spoken of.
 """
 
 from __future__ import annotations

@@ -25,12 +25,12 @@ _NOUNS: dict[Kind, str] = {
     "sparrow flamingo turkey ostrich",
     "fish": "fish goldfish clownfish shark dolphin whale",
     "snake": "snake serpent worm eel caterpillar",
-    "animal": "four-legged quadruped animal dog puppy cat kitten horse pony donkey fox wolf cow bull sheep goat pig deer "
-    "lion tiger leopard bear rabbit mouse rat elephant giraffe zebra camel hamster capybara squirrel monkey",
+    "animal": "four-legged quadruped animal dog puppy cat kitten horse pony donkey fox wolf cow bull sheep goat pig "
+    "deer lion tiger leopard bear rabbit mouse rat elephant giraffe zebra camel hamster capybara squirrel monkey",
     "person": "person man woman boy girl child baby human lady gentleman teenager dancer toddler people men women "
     "children",
-    "object": "cup mug teapot kettle pot bottle glass jar lamp box chair table book pencil car ball clock phone toaster "
-    "vase",
+    "object": "cup mug teapot kettle pot bottle glass jar lamp box chair table book pencil car ball clock phone "
+    "toaster vase",
 }
 _KIND_OF: dict[str, Kind] = {noun: kind for kind, nouns in _NOUNS.items() for noun in nouns.split()}
 _SEVERAL = re.compile(
