@@ -36,7 +36,7 @@ import numpy as np
 from PIL import Image
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from diptych.files import write_json
+from diptych.files import write_json, writing_errors
 from diptych.types import InputError, Picture
 
 _FORMAT = 1
@@ -257,7 +257,8 @@ class MllmClient:
             raise
         self._ledger.count("answered")
         if file:
-            file.parent.mkdir(parents=True, exist_ok=True)
+            with writing_errors(file):
+                file.parent.mkdir(parents=True, exist_ok=True)
             write_json(file, _entry(self.endpoint, answer, tokens))
         return answer
 
@@ -294,6 +295,10 @@ class MllmClient:
     def spent(self) -> Spent:
         """What was used up so far."""
         return self._ledger.spent()
+
+    def close(self) -> None:
+        """Closes the connections; the client cannot be used afterwards."""
+        self._remote.close()
 
     # --- one question ---
 
@@ -399,7 +404,7 @@ class MllmClient:
             )
             text = self._without_key(raw.http_response.text)
         except sdk.APIStatusError as error:
-            told = self._without_key(str(error))
+            told = _reason(self._without_key(error.response.text))
             raise _status_trouble(error.status_code, error.response.headers, told) from None
         except sdk.APITimeoutError:
             raise _RequestError("gave no reply in time", again=True, on_the_way=True, perhaps_counted=True) from None
@@ -536,10 +541,7 @@ def _unwrapped(text: str) -> str:
 
 
 def _status_trouble(status: int, headers: Mapping[str, str], told: str) -> _RequestError:
-    try:
-        said = f": {line(told)[:200]}"
-    except ValueError:
-        said = ""
+    said = f": {told}" if told else ""
     if status in _FATAL:
         return _RequestError(f"{_FATAL[status]} (HTTP {status}{said})", halts=True)
     if 300 <= status < 400:
@@ -552,6 +554,20 @@ def _status_trouble(status: int, headers: Mapping[str, str], told: str) -> _Requ
         refuses_form=status in (400, 422),
         retry_after=_retry_after(headers) if again else None,
     )
+
+
+def _reason(body: str) -> str:
+    """What an endpoint says of its failure, in the shapes that are about; one short line, or nothing."""
+    try:
+        told = json.loads(body)
+        for name in ("error", "message", "detail"):
+            told = told[name] if isinstance(told, dict) and name in told else told
+    except (ValueError, RecursionError):
+        told = "" if body.lstrip()[:1] == "<" else body
+    try:
+        return line(told if isinstance(told, str) else json.dumps(told))[:200]
+    except ValueError:
+        return ""
 
 
 def _retry_after(headers: Mapping[str, str]) -> float | None:

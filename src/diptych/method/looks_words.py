@@ -104,7 +104,7 @@ def colour_names(pixels: Picture) -> NDArray[np.int64]:
     # Skin, fur, wood and sand: warm hues that are dull are called by names of their own.
     warm = (hue < 50) | (hue > 345)
     found = np.where((hue > 8) & (hue < 50) & (light < 0.42) & (chroma < 0.55), COLOURS.index("brown"), found)
-    found = np.where(warm & (chroma < 0.35), COLOURS.index("beige"), found)
+    found = np.where((hue > 8) & (hue < 50) & (chroma < 0.35), COLOURS.index("beige"), found)
     found = np.where(warm & (chroma < 0.35) & (light < 0.55), COLOURS.index("brown"), found)
     # Light that is a little red is pink, not light red.
     found = np.where(found == COLOURS.index("light red"), COLOURS.index("pink"), found)

@@ -1,8 +1,8 @@
 """What skeletons do, in words: which limbs move, how, how fast and how far, and where the figure goes.
 
 The offline half of the paper's motion text (section 3.3). Everything is measured in lengths of the figure's own trunk
-and in seconds, so that neither place nor size nor frame rate changes what is said. Left and right limbs are those of the
-figure, left and right *directions* those of the picture. Only what clearly happens is said: thresholds are above the
+and in seconds, so that neither place nor size nor frame rate changes what is said. Left and right limbs are the
+figure's, left and right *directions* those of the picture. Only what clearly happens is said: thresholds are above the
 jitter of estimators, and a limb that is not seen is not spoken of.
 """
 
@@ -369,6 +369,9 @@ def _jumps(track: _Track) -> int:
         return 0
     lift = _percentile(lower, 80) - lower
     risen = np.nanmedian(hips) - hips
+    head = track.middle("left_shoulder", "right_shoulder") if track.has("left_shoulder", "right_shoulder") else None
+    if head is not None and _percentile(head[:, 1] - hips, 95) > 0:
+        return 0  # upside down in between: feet in the air are not a jump
     both = np.minimum(lift, risen + 0.1)
     # One who walks into the depth of the picture or out of it rises too, but slowly and for good.
     course = track.course(lower)
@@ -379,7 +382,8 @@ def _jumps(track: _Track) -> int:
 
 def _squats(track: _Track) -> str | None:
     """Hips that come down to feet that stay where they are, and go up again."""
-    feet = track.middle("left_ankle", "right_ankle")[:, 1]
+    # The lower foot: one that is lifted for a kick does not bring the hips down.
+    feet = np.maximum(track.middle("left_ankle")[:, 1], track.middle("right_ankle")[:, 1])
     height = feet - track.middle("left_hip", "right_hip")[:, 1]
     if np.isnan(height).all():
         return None
@@ -409,10 +413,16 @@ def _trunk_phrases(track: _Track) -> list[str]:
     if track.has("left_shoulder", "right_shoulder", "left_hip", "right_hip"):
         up = track.middle("left_shoulder", "right_shoulder") - track.middle("left_hip", "right_hip")
         lean = track.course(np.degrees(np.arctan2(up[:, 0], -up[:, 1])))
-        if lean.range > 15 and lean.repeated:
-            phrases.append(f"sways from side to side{_pace(lean)}")
+        if not len(lean.values):
+            return phrases
+        low, high = np.percentile(lean.values, [5, 95])
+        side = "right" if abs(high) > abs(low) else "left"
+        if max(high, -low) > 120:
+            phrases.append("turns over")
+        elif lean.range > 15 and lean.repeated:
+            both = low < -6 and high > 6
+            phrases.append(f"sways from side to side{_pace(lean)}" if both else f"leans to the {side} again and again")
         elif lean.range > 20:
-            side = "right" if float(lean.values[np.argmax(np.abs(lean.values - lean.values[0]))]) > 0 else "left"
             back = " and straightens up" if abs(lean.net) < 0.5 * lean.range else ""
             phrases.append(f"leans to the {side}{back}")
     return phrases
@@ -457,13 +467,17 @@ def _arm_phrases(track: _Track) -> list[str]:
 
 
 def _hands_together(track: _Track) -> str | None:
-    if not track.has("left_wrist", "right_wrist"):
+    if not track.has("left_wrist", "right_wrist", "left_shoulder", "right_shoulder"):
         return None
-    apart = track.course(np.hypot(*(track.middle("left_wrist") - track.middle("right_wrist")).T))
-    if not len(apart.values):
+    between = track.middle("left_wrist") - track.middle("right_wrist")
+    shoulders = (track.middle("left_shoulder") - track.middle("right_shoulder"))[:, 0]
+    apart = track.course(np.hypot(*between.T))
+    # From the side hands only pass each other.
+    if not len(apart.values) or _percentile(np.abs(shoulders), 50) < 0.35:
         return None
+    crosses = _percentile(between[:, 0] * np.sign(shoulders), 5) < -0.25
     nearest = float(np.percentile(apart.values, 5))
-    if nearest < 0.3 and apart.range > 0.3 and apart.turns > _REPEATED:
+    if nearest < 0.45 and apart.range > 0.3 and apart.turns > _REPEATED and not crosses:
         return f"claps the hands{_pace(apart)}"
     if np.mean(apart.values < 0.3) > 0.7:
         return "holds the hands together"
@@ -514,7 +528,9 @@ def _arm(track: _Track, side: str) -> _LimbPhrase | None:
 def _leg_phrases(track: _Track) -> list[str]:
     if track.has("left_ankle", "right_ankle"):
         apart = track.course((track.middle("left_ankle") - track.middle("right_ankle"))[:, 0])
-        if apart.range > 0.6 and apart.repeated:
+        told = [_leg(track, side) for side in ("left", "right")]
+        kicks = any(phrase is not None and phrase.before in ("kicks with", "lifts") for phrase in told)
+        if apart.range > 0.6 and apart.repeated and not kicks:
             return [f"spreads and closes the legs{_pace(apart)}"]
     return _paired(track, _leg)
 
@@ -592,15 +608,18 @@ def _four_legged(track: _Track) -> list[str]:
     phrases = []
     trunk = track.middle("neck", "root_of_tail")
     where = _where(track, trunk, least=0.4)
-    gait = _four_legged_gait(track)
     rears = _rears(track)
-    if gait:
+    jumps = 0 if rears else _leaps(track)
+    gait = None if (rears or jumps) and not where else _four_legged_gait(track)
+    if jumps and not gait:
+        phrases.append(f"jumps {_times(jumps)}{where}")
+    elif gait:
         phrases.append(f"{gait}{where or ' on the spot'}")
     elif where:
         phrases.append(f"moves{where}")
     if rears:
         phrases.append(rears)
-    elif not gait:
+    elif not gait and not jumps:
         for pair in ("front", "hind"):
             phrases += _paired(track, lambda track, side, pair=pair: _animal_leg(track, side, pair))  # type: ignore[misc]
     if track.has("nose"):
@@ -631,11 +650,35 @@ def _four_legged_gait(track: _Track) -> str | None:
             continue
         apart, together = track.course((paws[0] - paws[1])[:, 0]), track.course((paws[0] + paws[1])[:, 0] / 2)
         if together.range > 0.25 and together.repeated and together.range > apart.range:
-            return "gallops"
+            return "gallops" if together.hertz > 0.9 else None
         own = sorted(track.course(paw[:, 0]).range for paw in paws)
         if apart.range > 0.2 and apart.turns >= 2 and own[0] > 0.45 * own[1]:
-            return "trots" if apart.hertz > 1.25 else "walks"
+            return "trots" if _diagonal(track) else "walks"
     return None
+
+
+def _diagonal(track: _Track) -> bool:
+    """Whether each front leg goes with the hind leg of the other side: a trot; walking, the four follow in turn."""
+    pairs = [_paw(track, "left", pair) for pair in ("front", "hind")]
+    if pairs[0] is None or pairs[1] is None:
+        return False
+    front, hind = ((paws[0] - paws[1])[:, 0] for paws in (pairs[0], pairs[1]))
+    both = ~np.isnan(front + hind)
+    if both.sum() < 3 or not front[both].std() or not hind[both].std():
+        return False
+    return bool(np.corrcoef(front[both], hind[both])[0, 1] < -0.6)
+
+
+def _leaps(track: _Track) -> int:
+    """How often all four paws leave the ground together with the trunk, slower than a gallop's strides."""
+    names = [f"{side}_{pair}_paw" for side in ("left", "right") for pair in ("front", "back")]
+    if not track.has(*names):
+        return 0
+    lower = np.max([track.middle(name)[:, 1] for name in names], axis=0)
+    trunk = track.middle("neck", "root_of_tail")[:, 1]
+    lift = track.course(np.minimum(_percentile(lower, 80) - lower, _percentile(trunk, 50) - trunk + 0.1))
+    count = lift.times(0.15)
+    return count if count <= max(1.0, 1.1 * track.seconds) else 0
 
 
 def _rears(track: _Track) -> str | None:
