@@ -186,3 +186,8 @@ def test_whatever_is_said_is_material():
         assert text.rstrip(".") in fuse(text, "a cat")
         assert text.rstrip(".") in fuse("waves", text)
     assert len(fuse("waves " * 5000, "a cat " * 5000)) <= LONGEST + 1
+
+
+def test_legs_outside_the_picture_are_not_dressed():
+    picture = dressed(scene(), (220, 20, 20), (10, 15, 90))
+    assert describe_looks(picture[:160], (posed(PERSON),)).startswith("a person in red,")

@@ -66,7 +66,6 @@ def test_offline_without_poses_says_that_it_knows_no_motion(files, capsys):
     assert "--poses" in told.err
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_by_a_model_and_the_second_time_from_disk(files, service, capsys, tmp_path):
     words = [
         "describe",
@@ -93,7 +92,6 @@ def test_by_a_model_and_the_second_time_from_disk(files, service, capsys, tmp_pa
     assert len(service.bodies) == 3
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 def test_a_failure_is_one_sentence_and_bad_input(files, service, capsys):
     service.script = lambda n, body: Reply("no", 401)
     assert main(["describe", *files[:2], "--endpoint", service.url, "--mllm", "sees"]) == 2

@@ -177,7 +177,10 @@ def _body(joints: dict[str, NDArray[np.float64]], shape: tuple[int, ...], four_l
         left, right = joints["left_shoulder"], joints["right_shoulder"]
         down = np.array([0.0, float(np.hypot(*(left - right)))])
         trunk = [(0.7 * left + 0.3 * right + 0.4 * down, 0.3 * left + 0.7 * right + 0.8 * down)]
-    legs = _lines(joints, _LEGS)
+    # Estimators guess where the legs of one who is cut off at the waist would be: outside the picture.
+    height, width = shape
+    inside = {name: at for name, at in joints.items() if 0 <= at[0] <= width and 0 <= at[1] <= height}
+    legs = _lines(inside, _LEGS)
     length = max((float(np.hypot(*(b - a))) for a, b in trunk), default=0.0)
     return _near(shape, trunk, max(1.0, 0.1 * length)), _near(shape, legs, max(1.0, 0.08 * length))
 

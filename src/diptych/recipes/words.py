@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from diptych.data.poses import read_poses
-from diptych.experts.describe import DescribeError, MllmDescriber, PoseDescriber, Words
+from diptych.experts.describe import DescribeError, Describer, MllmDescriber, PoseDescriber, Words
 from diptych.experts.mllm import Endpoint, MllmClient
 from diptych.media.frame import resize
 from diptych.media.image import read_image
@@ -64,20 +64,28 @@ def describe_files(options: DescribeOptions) -> None:
     Raises:
         InputError: if a file cannot be read, or no usable answer came.
     """
-    describer = open_describer(options.words)
     reference = read_image(options.reference)
+    describer = open_describer(options.words)
+    try:
+        words = _words(describer, reference, options)
+    finally:
+        if isinstance(describer, MllmDescriber):
+            describer.client.close()
+    print(json.dumps({**asdict(words), "by": options.words.model or "rules"}, indent=2, ensure_ascii=False))
+    if isinstance(describer, MllmDescriber):
+        print(describer.client.spent().sentence(), file=sys.stderr)
+    elif not words.motion:
+        print("Nothing is said of the motion: rules need --poses, a model an --endpoint.", file=sys.stderr)
+
+
+def _words(describer: Describer, reference: Picture, options: DescribeOptions) -> Words:
     if options.poses is not None:
         # Rules do not look at the video, only at its poses.
         motion = describe_motion(read_poses(options.poses).figures, float(probe(options.driving).average_fps))
     else:
         motion = _asked(lambda: describer.motion(*_thinned(options.driving)))
     looks = _asked(lambda: describer.looks(reference))
-    words = Words(motion, looks, _asked(lambda: describer.fuse(motion, looks)))
-    print(json.dumps({**asdict(words), "by": options.words.model or "rules"}, indent=2, ensure_ascii=False))
-    if isinstance(describer, MllmDescriber):
-        print(describer.client.spent().sentence(), file=sys.stderr)
-    elif not words.motion:
-        print("Nothing is said of the motion: rules need --poses, a model an --endpoint.", file=sys.stderr)
+    return Words(motion, looks, _asked(lambda: describer.fuse(motion, looks)))
 
 
 def _asked(question: Callable[[], str]) -> str:
