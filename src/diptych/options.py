@@ -162,7 +162,8 @@ class DescribeOptions:
     Attributes:
         reference: picture of the character.
         driving: video whose motion is wanted.
-        poses: its skeletons, for the rules; without them rules say nothing of motion.
+        poses: its skeletons, in any form that ``data/pose_formats.py`` knows, for the rules; without them they say
+            nothing of motion.
         words: who describes.
     """
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from diptych.data.poses import read_poses
+from diptych.data.pose_formats import read_any_poses
 from diptych.experts.describe import DescribeError, Describer, MllmDescriber, PoseDescriber, Words
 from diptych.experts.mllm import Endpoint, MllmClient
 from diptych.media.frame import resize
@@ -81,7 +81,10 @@ def describe_files(options: DescribeOptions) -> None:
 def _words(describer: Describer, reference: Picture, options: DescribeOptions) -> Words:
     if options.poses is not None:
         # Rules do not look at the video, only at its poses.
-        motion = describe_motion(read_poses(options.poses).figures, float(probe(options.driving).average_fps))
+        info = probe(options.driving)
+        fps = float(info.average_fps)
+        poses = read_any_poses(options.poses, size=(info.width, info.height), fps=fps)
+        motion = describe_motion(poses.figures, fps)
     else:
         motion = _asked(lambda: describer.motion(*_thinned(options.driving)))
     looks = _asked(lambda: describer.looks(reference))
