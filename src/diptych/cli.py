@@ -22,11 +22,13 @@ from diptych.options import (
     AnimateJobsOptions,
     AnimateOptions,
     BenchPuppetsOptions,
+    DescribeOptions,
     PlanOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
     TrainStageOptions,
+    WordsOptions,
 )
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -69,6 +71,7 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
 
     _add_animate(commands)
+    _add_describe(commands)
     _add_plan(commands)
     _add_train(commands)
     _add_bench(commands)
@@ -238,6 +241,55 @@ def _animate(args: argparse.Namespace) -> int | None:
         return None
     code = _recipe("jobs", "animate_jobs")(AnimateJobsOptions(jobs=args.jobs, output=args.output, common=options))
     return code if isinstance(code, int) else None
+
+
+def _add_describe(commands: _Commands) -> None:
+    describe = _command(
+        commands, "describe", "put a picture and a video into words, and both into one prompt", _describe
+    )
+    describe.add_argument("reference", metavar="REF", type=Path, help="picture of the character")
+    describe.add_argument("driving", metavar="DRIVE", type=Path, help="video whose motion is wanted")
+    describe.add_argument(
+        "--poses", metavar="FILE", type=Path, help="the video's skeletons, to describe motion offline"
+    )
+    _add_words(describe)
+
+
+def _add_words(parser: argparse.ArgumentParser) -> None:
+    """The options of whoever describes; :func:`_words` reads them."""
+    parser.add_argument("--endpoint", metavar="URL", help="ask a model there, by OpenAI's protocol (default: offline)")
+    parser.add_argument("--mllm", metavar="NAME", help="the model, as the endpoint names it")
+    parser.add_argument("--api-key-env", metavar="NAME", help="environment variable that holds the key")
+    parser.add_argument("--requests-per-minute", metavar="N", type=_positive, help="no more than so many")
+    parser.add_argument("--max-requests", metavar="N", type=_count_from(1), help="stop before more are sent")
+    parser.add_argument("--max-cost", metavar="X", type=_positive, help="stop before more is spent; needs the prices")
+    parser.add_argument("--price-in", metavar="X", type=_price, help="of a million tokens sent")
+    parser.add_argument("--price-out", metavar="X", type=_price, help="of a million tokens received")
+    parser.add_argument("--answers", metavar="FOLDER", type=Path, help="keep answers there (default: the user's cache)")
+
+
+def _words(args: argparse.Namespace) -> WordsOptions:
+    if (args.endpoint is None) != (args.mllm is None):
+        args.parser.error("--endpoint URL and --mllm NAME go together")
+    return WordsOptions(
+        endpoint=args.endpoint,
+        model=args.mllm,
+        api_key_env=args.api_key_env,
+        requests_per_minute=args.requests_per_minute,
+        max_requests=args.max_requests,
+        max_cost=args.max_cost,
+        price_in=args.price_in,
+        price_out=args.price_out,
+        cache=args.answers,
+    )
+
+
+def _describe(args: argparse.Namespace) -> None:
+    if args.poses is not None and args.endpoint is not None:
+        args.parser.error("--poses is for describing offline; a model at an --endpoint looks at the video itself")
+    _recipe("words", "describe_files")(
+        DescribeOptions(reference=args.reference, driving=args.driving, poses=args.poses, words=_words(args))
+    )
 
 
 def _add_plan(commands: _Commands) -> None:
@@ -616,6 +668,13 @@ def _positive(text: str) -> float:
     value = _number(text)
     if value <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} is not above zero")
+    return value
+
+
+def _price(text: str) -> float:
+    value = _number(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is below zero")
     return value
 
 

@@ -129,6 +129,51 @@ class AnimateJobsOptions:
 
 
 @dataclass(frozen=True)
+class WordsOptions:
+    """Who puts motion and looks into words: rules, offline, or a multimodal model where an endpoint is named.
+
+    Attributes:
+        endpoint: address of a service that speaks OpenAI's chat protocol, up to and without ``/chat/completions``.
+        model: as the endpoint names it.
+        api_key_env: environment variable that holds the key. The name, never the key itself.
+        requests_per_minute: to the endpoint, > 0.
+        max_requests: to the endpoint in all, >= 1.
+        max_cost: in the currency of the prices, > 0; needs both of them.
+        price_in: of a million tokens sent, >= 0.
+        price_out: of a million tokens received, >= 0.
+        cache: folder of answers; one of the user's caches where nothing is said.
+    """
+
+    endpoint: str | None = None
+    model: str | None = None
+    api_key_env: str | None = None
+    requests_per_minute: float | None = None
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
+class DescribeOptions:
+    """A reference and a driver in words, and both as one prompt.
+
+    Attributes:
+        reference: picture of the character.
+        driving: video whose motion is wanted.
+        poses: its skeletons, in any form that ``data/pose_formats.py`` knows, for the rules; without them they say
+            nothing of motion.
+        words: who describes.
+    """
+
+    reference: Path
+    driving: Path
+    poses: Path | None = None
+    words: WordsOptions = WordsOptions()
+
+
+@dataclass(frozen=True)
 class PlanOptions:
     """What a foundation backbone needs, on which card.
 
