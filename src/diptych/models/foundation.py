@@ -250,7 +250,9 @@ class Foundation(ABC):
             InputError: if it cannot be read, or was trained for another backbone or another kind of canvas.
         """
         agreed = self.agree(path)
-        self._stack(path, ADAPTER, 1.0)
+        trained = self._parts if agreed.experts is None else agreed.experts
+        on = [network for part, network in zip(self._parts, self._networks, strict=True) if part in trained]
+        self._stack(path, ADAPTER, 1.0, on)
         self._contract = agreed
 
     def agree(self, path: Path) -> Contract:
@@ -259,10 +261,14 @@ class Foundation(ABC):
         Raises:
             InputError: as :meth:`adapt`.
         """
-        agreed = read_contract(path)
+        agreed, plain = read_contract(path), self._plain_contract()
+        # Contracts older than these fields leave them open, and an adapter may be of one expert alone.
+        known = set(agreed.experts or ()) <= set(plain.experts or ())
         served = dataclasses.replace(
             agreed,
-            backbone=self._plain_contract().backbone,
+            backbone=plain.backbone,
+            experts=agreed.experts if known else plain.experts,
+            boundary=None if agreed.boundary is None else plain.boundary,
             layout="full",
             empty=self.facts.empty,
             mask_rule="all-frames",
@@ -331,8 +337,8 @@ class Foundation(ABC):
             if kind is not None:
                 network.enable_cache(step_cache(kind, self._extrapolated))
 
-    def _stack(self, path: Path, name: str, scale: float) -> None:
-        load_adapter(self._networks, path, name)
+    def _stack(self, path: Path, name: str, scale: float, on: Sequence[Any] | None = None) -> None:
+        load_adapter(self._networks if on is None else on, path, name)
         self._scales[name] = scale
         for file in adapter_files(path):
             self._on_top[str(file)] = f"{sha256(file)} x {scale:g}"
