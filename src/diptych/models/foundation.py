@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import gc
 import hashlib
 import json
@@ -478,9 +479,10 @@ class Foundation(ABC):
             opened = getattr(diffusers, self.family.pipelines[0]).from_pretrained(
                 source.weights, revision=source.revision, torch_dtype=source.dtype, use_safetensors=True, **ours
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, MemoryError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); fetch it again.") from None
+            hint = _lacking(error) or "fetch it again"
+            raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); {hint}.") from None
         # What is ours has its place already; a pipeline moved as a whole would take it along.
         for name, part in opened.components.items():
             if isinstance(part, torch.nn.Module) and name not in ours:
@@ -511,14 +513,23 @@ def loaded(kind: Any, source: Source, part: str, **options: Any) -> Any:
     """
     try:
         return kind.from_pretrained(source.weights, subfolder=part, revision=source.revision, **options)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, MemoryError) as error:
         reason = " ".join(str(error).split())
-        hint = "fetch the repository again"
+        hint = _lacking(error) or "fetch the repository again"
         if source.is_folder and not (Path(source.weights) / part).is_dir():
             reason, hint = f"there is no folder {part}", "fetch the whole repository"
         elif source.is_folder and _has_only_pickles(Path(source.weights) / part):
             reason, hint = "it holds no safetensors, and other weights are not read", "convert it to safetensors"
         raise InputError(f"{source.weights} cannot be used: its {part} ({reason[:200]}); {hint}.") from None
+
+
+def _lacking(error: Exception) -> str | None:
+    """What to do where nothing is wrong with the weights, but the machine has no room for them."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return "free some space, or set HF_HOME to a folder on a larger disk"
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "main memory does not hold it, so close other programs; diptych plan says what is needed"
+    return None
 
 
 def _has_only_pickles(folder: Path) -> bool:
@@ -546,9 +557,8 @@ def _pipeline_index(family: Family, source: Source) -> dict[str, Any]:
             index = DiffusionPipeline.load_config(source.weights, revision=source.revision)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{source.weights} cannot be loaded ({reason}); give a folder, or a repository such as {family.repository}."
-        ) from None
+        hint = _lacking(error) or f"give a folder, or a repository such as {family.repository}"
+        raise InputError(f"{source.weights} cannot be loaded ({reason}); {hint}.") from None
     found = index.get("_class_name") if isinstance(index, dict) else None
     if found not in family.pipelines:
         raise InputError(
@@ -585,9 +595,8 @@ def configured(kind: Any, source: Source, part: str) -> dict[str, Any]:
         config: dict[str, Any] = kind.load_config(source.weights, subfolder=part, revision=source.revision)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{source.weights} cannot be used: its {part} ({reason}); fetch the repository again."
-        ) from None
+        hint = _lacking(error) or "fetch the repository again"
+        raise InputError(f"{source.weights} cannot be used: its {part} ({reason}); {hint}.") from None
     return config
 
 
