@@ -1,5 +1,6 @@
 """Adapters: only the video branch's feed-forward is trained, and what is saved comes back wherever people load it."""
 
+import dataclasses
 import json
 import re
 
@@ -235,6 +236,54 @@ def test_an_adapter_that_cannot_serve_is_refused_in_a_sentence(checkpoint, tmp_p
         opened(checkpoint, "hunyuan15").adapt(path)
     assert str(path) in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_contract_of_two_experts_names_them_and_their_boundary(checkpoint, tmp_path):
+    first = opened(checkpoint, "wan2.2")
+    assert (first.contract.experts, first.contract.boundary) == (("transformer", "transformer_2"), 0.9)
+    assert opened(checkpoint, "wan2.1").contract.experts is None
+    trained(first)
+    save_adapter(tmp_path / "both", first._networks, first.contract)
+    with pytest.raises(
+        InputError, match=r"backbone is 'wan2\.2' where 'wan2\.1'.*; experts is .*; boundary is 0\.9 where"
+    ):
+        opened(checkpoint, "wan2.1").adapt(tmp_path / "both")
+    moved = dataclasses.replace(first.contract, boundary=0.875)
+    save_adapter(tmp_path / "moved", first._networks, moved)
+    with pytest.raises(InputError, match=r"boundary is 0\.875 where 0\.9 is needed"):
+        opened(checkpoint, "wan2.2").adapt(tmp_path / "moved")
+    strange = dataclasses.replace(first.contract, experts=("transformer", "transformer_3"))
+    save_adapter(tmp_path / "strange", first._networks, strange)
+    with pytest.raises(InputError, match="'transformer_3'"):
+        opened(checkpoint, "wan2.2").adapt(tmp_path / "strange")
+
+
+def test_an_adapter_from_before_experts_were_named_still_serves(checkpoint, tmp_path):
+    first = opened(checkpoint, "wan2.2")
+    trained(first)
+    old = dataclasses.replace(first.contract, experts=None, boundary=None)
+    assert "experts" not in old.to_json()
+    save_adapter(tmp_path / "old", first._networks, old)
+    again = opened(checkpoint, "wan2.2")
+    again.adapt(tmp_path / "old")
+    assert torch.allclose(answers(again), answers(first), atol=1e-6)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_an_adapter_of_one_expert_leaves_the_other_as_it_is(checkpoint, tmp_path, which):
+    plain, first = opened(checkpoint, "wan2.2"), opened(checkpoint, "wan2.2")
+    trained(first)
+    other = first._networks[1 - which]
+    other.delete_adapters(ADAPTER)
+    name = ("transformer", "transformer_2")[which]
+    save_adapter(tmp_path / "one", first._networks, dataclasses.replace(first.contract, experts=(name,)))
+    again = opened(checkpoint, "wan2.2")
+    again.adapt(tmp_path / "one")
+    high, low = (answers(again, (sigma,)) for sigma in (0.95, 0.3))
+    same = [torch.equal(high, answers(plain, (0.95,))), torch.equal(low, answers(plain, (0.3,)))]
+    assert same == [which == 1, which == 0]
+    wanted = answers(first, ((0.95, 0.3)[which],))
+    assert torch.allclose((high, low)[which], wanted, atol=1e-6)
 
 
 def test_an_adapter_is_never_written_over(checkpoint, tmp_path):

@@ -26,6 +26,8 @@ Layout = Literal["full", "cached", "temporal"]
 clean tokens that attend only to themselves. ``temporal``: the motion is joined in time (the paper's ablation).
 """
 
+_LATER = ("experts", "boundary")
+"""Fields that the first contracts did not have."""
 
 _LONGEST_WINDOW = 1 << 12
 _LARGEST_PANEL = 1 << 24
@@ -55,6 +57,9 @@ class Contract:
             is as large as the reference's and stands where that one does.
         rank: LoRA rank, or None where the whole network was trained.
         targets: regular expression of the adapted layers, or None.
+        experts: of a backbone whose noise levels are shared between networks, those that were trained, by the names of
+            their folders; None where there is one network.
+        boundary: sigma from which on, upwards, the first of them is asked; None where there is one network.
         version: of this description.
     """
 
@@ -75,6 +80,8 @@ class Contract:
     motion_fit: Literal["frame", "figure"] = "frame"
     rank: int | None = None
     targets: str | None = None
+    experts: tuple[str, ...] | None = None
+    boundary: float | None = None
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -91,14 +98,20 @@ class Contract:
             "panel_area": 16 <= self.panel_area <= _LARGEST_PANEL,
             "fps": 0 < self.fps[0] <= self.fps[1] < math.inf,
             "sigma_shift": 0 < self.sigma_shift < math.inf,
+            "experts": self.experts is None or len(self.experts) == len(set(self.experts)) > 0,
+            "boundary": self.boundary is None or 0 < self.boundary < 1,
         }
         wrong = [name for name, holds in sound.items() if not holds]
         if wrong:
             raise ValueError(f"no model has {wrong[0]} = {getattr(self, wrong[0])!r}")
 
     def to_json(self) -> str:
-        """One line of JSON with sorted keys, for the header."""
-        return json.dumps(dataclasses.asdict(self), sort_keys=True)
+        """One line of JSON with sorted keys, for the header.
+
+        Caches are named after it, so fields that came later are left out where they say nothing.
+        """
+        said = dataclasses.asdict(self)
+        return json.dumps({k: v for k, v in said.items() if k not in _LATER or v is not None}, sort_keys=True)
 
 
 def mismatches(contract: Contract, required: Contract) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import errno
 import gc
 import hashlib
 import json
@@ -254,7 +255,9 @@ class Foundation(ABC):
             InputError: if it cannot be read, or was trained for another backbone or another kind of canvas.
         """
         agreed = self.agree(path)
-        self._stack(path, ADAPTER, 1.0)
+        trained = self._parts if agreed.experts is None else agreed.experts
+        on = [network for part, network in zip(self._parts, self._networks, strict=True) if part in trained]
+        self._stack(path, ADAPTER, 1.0, on)
         self._contract = agreed
 
     def agree(self, path: Path) -> Contract:
@@ -263,10 +266,14 @@ class Foundation(ABC):
         Raises:
             InputError: as :meth:`adapt`.
         """
-        agreed = read_contract(path)
+        agreed, plain = read_contract(path), self._plain_contract()
+        # Contracts older than these fields leave them open, and an adapter may be of one expert alone.
+        known = set(agreed.experts or ()) <= set(plain.experts or ())
         served = dataclasses.replace(
             agreed,
-            backbone=self._plain_contract().backbone,
+            backbone=plain.backbone,
+            experts=agreed.experts if known else plain.experts,
+            boundary=None if agreed.boundary is None else plain.boundary,
             layout="full",
             empty=self.facts.empty,
             mask_rule="all-frames",
@@ -335,8 +342,8 @@ class Foundation(ABC):
             if kind is not None:
                 network.enable_cache(step_cache(kind, self._extrapolated))
 
-    def _stack(self, path: Path, name: str, scale: float) -> None:
-        load_adapter(self._networks, path, name)
+    def _stack(self, path: Path, name: str, scale: float, on: Sequence[Any] | None = None) -> None:
+        load_adapter(self._networks if on is None else on, path, name)
         self._scales[name] = scale
         for file in adapter_files(path):
             self._on_top[str(file)] = f"{sha256(file)} x {scale:g}"
@@ -487,9 +494,10 @@ class Foundation(ABC):
             opened = getattr(diffusers, self.family.pipelines[0]).from_pretrained(
                 source.weights, revision=source.revision, torch_dtype=source.dtype, use_safetensors=True, **ours
             )
-        except (OSError, ValueError, RuntimeError, KeyError) as error:
+        except (OSError, ValueError, RuntimeError, KeyError, MemoryError) as error:
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); fetch it again.") from None
+            hint = _lacking(error) or "fetch it again"
+            raise InputError(f"{source.weights} cannot be used: its encoders ({reason}); {hint}.") from None
         # What is ours has its place already; a pipeline moved as a whole would take it along.
         for name, part in opened.components.items():
             if isinstance(part, torch.nn.Module) and name not in ours:
@@ -520,14 +528,23 @@ def loaded(kind: Any, source: Source, part: str, **options: Any) -> Any:
     """
     try:
         return kind.from_pretrained(source.weights, subfolder=part, revision=source.revision, **options)
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, MemoryError) as error:
         reason = " ".join(str(error).split())
-        hint = "fetch the repository again"
+        hint = _lacking(error) or "fetch the repository again"
         if source.is_folder and not (Path(source.weights) / part).is_dir():
             reason, hint = f"there is no folder {part}", "fetch the whole repository"
         elif source.is_folder and _has_only_pickles(Path(source.weights) / part):
             reason, hint = "it holds no safetensors, and other weights are not read", "convert it to safetensors"
         raise InputError(f"{source.weights} cannot be used: its {part} ({reason[:200]}); {hint}.") from None
+
+
+def _lacking(error: Exception) -> str | None:
+    """What to do where nothing is wrong with the weights, but the machine has no room for them."""
+    if getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error):
+        return "free some space, or set HF_HOME to a folder on a larger disk"
+    if isinstance(error, MemoryError) or "allocate memory" in str(error):
+        return "main memory does not hold it, so close other programs; diptych plan says what is needed"
+    return None
 
 
 def _has_only_pickles(folder: Path) -> bool:
@@ -555,9 +572,8 @@ def _pipeline_index(family: Family, source: Source) -> dict[str, Any]:
             index = DiffusionPipeline.load_config(source.weights, revision=source.revision)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{source.weights} cannot be loaded ({reason}); give a folder, or a repository such as {family.repository}."
-        ) from None
+        hint = _lacking(error) or f"give a folder, or a repository such as {family.repository}"
+        raise InputError(f"{source.weights} cannot be loaded ({reason}); {hint}.") from None
     found = index.get("_class_name") if isinstance(index, dict) else None
     if found not in family.pipelines:
         raise InputError(
@@ -594,9 +610,8 @@ def configured(kind: Any, source: Source, part: str) -> dict[str, Any]:
         config: dict[str, Any] = kind.load_config(source.weights, subfolder=part, revision=source.revision)
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InputError(
-            f"{source.weights} cannot be used: its {part} ({reason}); fetch the repository again."
-        ) from None
+        hint = _lacking(error) or "fetch the repository again"
+        raise InputError(f"{source.weights} cannot be used: its {part} ({reason}); {hint}.") from None
     return config
 
 

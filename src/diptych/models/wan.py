@@ -77,9 +77,11 @@ class Wan(Foundation):
 
     def _plain_contract(self) -> Contract:
         release = "wan2.1" if self.boundary is None else "wan2.2"
-        return plain_contract(
+        contract = plain_contract(
             release, FACTS, lead_in=17, history=12, window_frames=81, fps=16.0, sigma_shift=self._shift
         )
+        experts = None if self.boundary is None else self._parts
+        return replace(contract, experts=experts, boundary=self.boundary)
 
     def _share(self, processes: int) -> None:
         for network in self.networks:

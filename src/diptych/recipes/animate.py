@@ -243,7 +243,7 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
         try:
             # Windows from a journal would leave the other processes of a run waiting for this one.
             frames, said = _stream(asked, journal if processes == 1 else None, _provenance(run))
-        except torch.OutOfMemoryError as error:
+        except (torch.OutOfMemoryError, MemoryError) as error:
             raise _too_large(asked, error) from None
         except RuntimeError as error:
             if "allocate memory" not in str(error):
@@ -294,7 +294,7 @@ def _skeletons(poses: ClipPoses, session: Session, reference: Picture, how: Pose
     return placed(poses, panel, how, lambda: session.stand_of(reference)).frames(panel)
 
 
-def _too_large(asked: _Asked, error: RuntimeError) -> InputError:
+def _too_large(asked: _Asked, error: Exception) -> InputError:
     """Memory is short: what would need less."""
     reason = " ".join(str(error).split())[:160]
     ways = "close other programs, or choose a smaller --weights"
