@@ -21,6 +21,9 @@ _WITH_FRAME = 0.85
 _LATE = 0.4
 """Share of the halves that are given from a later moment on only."""
 
+_BESIDE, _LEFT = 0.85, 0.3
+"""Share of halves that lie beside each other, since people move beside each other; and of those given on the left."""
+
 
 def hidden(target: Tensor, generator: torch.Generator) -> Condition:
     """Hides most of finished latents: what is left is given, the rest is to be made.
@@ -41,30 +44,33 @@ def given_region(t: int, h: int, w: int, generator: torch.Generator) -> Tensor:
     """Which cells of one sample are given, float32 ``(t', h', w')`` of 0 and 1; never all of them."""
     region = torch.zeros(t, h, w)
     task = _draw(generator)
-    if task < FROM_TEXT:
-        return region
-    if task < FROM_TEXT + FROM_FRAME:
-        region[0] = 1
-        return region
-    if task < FROM_TEXT + FROM_FRAME + FROM_HALF:
-        start = _below(t - 1, generator) if _draw(generator) < _LATE and t > 1 else 0
-        # Left and right halves far oftener than upper and lower: people move beside each other.
-        if _draw(generator) < 0.85 or h < 2:
-            region[start:, :, w // 2 :] = 1
-            region = region.flip(2) if _draw(generator) < 0.3 else region
-        else:
-            region[start:, h // 2 :] = 1
-            region = region.flip(1) if _draw(generator) < 0.5 else region
-    else:
-        for _ in range(1 + _below(3, generator)):
-            (t0, t1), (h0, h1), (w0, w1) = (_stretch(n, generator) for n in (t, h, w))
-            region[t0:t1, h0:h1, w0:w1] = 1
-        region = 1 - region if _draw(generator) < 0.5 else region
-    if _draw(generator) < _WITH_FRAME:
+    if task >= FROM_TEXT + FROM_FRAME:
+        region = _half(t, h, w, generator) if task < FROM_TEXT + FROM_FRAME + FROM_HALF else _boxes(t, h, w, generator)
+    if task >= FROM_TEXT and (task < FROM_TEXT + FROM_FRAME or _draw(generator) < _WITH_FRAME):
         region[0] = 1
     if region.all():
         region[-1] = 0
     return region
+
+
+def _half(t: int, h: int, w: int, generator: torch.Generator) -> Tensor:
+    """One half of the picture, in some samples from a later moment on."""
+    region = torch.zeros(t, h, w)
+    start = _below(t - 1, generator) if _draw(generator) < _LATE and t > 1 else 0
+    if _draw(generator) < _BESIDE or h < 2:
+        region[start:, :, w // 2 :] = 1
+        return region.flip(2) if _draw(generator) < _LEFT else region
+    region[start:, h // 2 :] = 1
+    return region.flip(1) if _draw(generator) < 0.5 else region
+
+
+def _boxes(t: int, h: int, w: int, generator: torch.Generator) -> Tensor:
+    """One to three boxes in space and time, or all around them."""
+    region = torch.zeros(t, h, w)
+    for _ in range(1 + _below(3, generator)):
+        (t0, t1), (h0, h1), (w0, w1) = (_stretch(n, generator) for n in (t, h, w))
+        region[t0:t1, h0:h1, w0:w1] = 1
+    return 1 - region if _draw(generator) < 0.5 else region
 
 
 def _draw(generator: torch.Generator) -> float:
