@@ -35,7 +35,7 @@ stage() { # stage NAME SETTINGS...
     --set cache="$folder/poses" cached=24576 workers=12 loop.steps=6000 "$@"
 }
 stage seed0
-stage seed1 --seed 1
+stage seed1 --seed 1 --set cache="$folder/poses_1"
 stage no_augmentation --set cache="$folder/poses_plain" draws.augment.bones_share=0 draws.augment.box_share=0
 stage no_text --set text=false
 stage whole_canvas --set loss_region=canvas

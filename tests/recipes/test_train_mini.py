@@ -69,3 +69,17 @@ def test_a_dry_run_prints_every_setting_and_touches_nothing(tmp_path, capsys):
     printed = json.loads(capsys.readouterr().out)
     assert printed["draws"] == 7
     assert not (tmp_path / "x").exists()
+
+
+def test_a_base_learns_from_footage_alone_and_takes_over_another_minis_vae(trained, tmp_path, capsys):
+    overrides = (("vae_from", str(trained / "mini")), ("denoiser_loop.steps", "2"), ("draws", "64"))
+    asked = TrainMiniOptions(size="tiny", preset="base", output=tmp_path, overrides=overrides)
+    train_mini(asked)
+    made, other = load_mini(tmp_path / "mini"), load_mini(trained / "mini")
+    assert made.denoiser.sight is None
+    assert made.contract.loss_region == "canvas"
+    assert torch.equal(made.vae.rest.basis, other.vae.rest.basis)
+    assert made.notes["denoiser"]["recipe"]["footage"] is True
+    # The draws of the one are not those of the other.
+    with pytest.raises(InputError, match="another VAE or contract"):
+        train_mini(TrainMiniOptions(size="tiny", output=tmp_path, stage="sight", overrides=overrides))
