@@ -67,16 +67,16 @@ def serving() -> Iterator[Service]:
                 state.times.append(time.monotonic())
                 state.at_once += 1
                 state.most_at_once = max(state.most_at_once, state.at_once)
+            reply = state.script(number, body)
+            time.sleep(reply.wait)
+            with state.lock:
+                state.at_once -= 1  # before the client can know that it is answered
             try:
-                self.answer(state.script(number, body))
+                self.answer(reply)
             except (BrokenPipeError, ConnectionResetError):
                 self.close_connection = True
-            finally:
-                with state.lock:
-                    state.at_once -= 1
 
         def answer(self, reply: Reply) -> None:
-            time.sleep(reply.wait)
             data = reply.body if isinstance(reply.body, bytes) else reply.body.encode()
             self.send_response(reply.status)
             for name, value in {"Content-Type": "application/json", **reply.headers}.items():

@@ -793,8 +793,8 @@ class _Pace:
 class _Ledger:
     """Counts, and refuses what could exceed a limit.
 
-    A request is entered with a generous estimate before it starts and corrected when the endpoint has told its tokens,
-    so that requests on the way together cannot overshoot.
+    A request on the way counts by a generous estimate, or as much as the dearest so far, until the endpoint has told
+    its tokens. Only the first ones, on the way together, can overshoot, and only where it counts more than estimated.
     """
 
     def __init__(self, endpoint: Endpoint) -> None:
@@ -802,7 +802,8 @@ class _Ledger:
         self._lock = threading.Lock()
         self._counts: collections.Counter[str] = collections.Counter()
         self._tokens = [0, 0]
-        self._pending = [0, 0]
+        self._pending: list[tuple[int, int]] = []
+        self._dearest = [0, 0]
         self._lost_in_a_row = 0
         self._halted: str | None = None
 
@@ -822,7 +823,10 @@ class _Ledger:
         with self._lock:
             if self._halted:
                 raise LimitError(self._halted)
-            tokens = [sum(counts) for counts in zip(self._tokens, self._pending, estimate, strict=True)]
+            coming = [
+                [max(counts) for counts in zip(one, self._dearest, strict=True)] for one in (*self._pending, estimate)
+            ]
+            tokens = [sum(counts) for counts in zip(self._tokens, *coming, strict=True)]
             cost = self._cost(tokens)
             kept = "what was answered is kept, and a new start goes on from there"
             if endpoint.max_requests is not None and self._counts["requests"] >= endpoint.max_requests:
@@ -830,22 +834,23 @@ class _Ledger:
             if endpoint.max_tokens is not None and sum(tokens) > endpoint.max_tokens:
                 raise LimitError(
                     f"The next request could exceed the limit of {endpoint.max_tokens} tokens "
-                    f"({sum(self._tokens)} used, up to {sum(estimate)} a request); {kept}."
+                    f"({sum(self._tokens)} used, up to {sum(coming[-1])} a request); {kept}."
                 )
             if endpoint.max_cost is not None and cost is not None and cost > endpoint.max_cost:
-                used, one = self._cost(self._tokens) or 0.0, self._cost(estimate) or 0.0
+                used, one = self._cost(self._tokens) or 0.0, self._cost(coming[-1]) or 0.0
                 raise LimitError(
                     f"The next request could exceed the cost limit of {endpoint.max_cost:g} "
                     f"({used:.4g} spent, up to {one:.4g} a request); {kept}."
                 )
             self._counts["requests"] += 1
-            self._pending = [a + b for a, b in zip(self._pending, estimate, strict=True)]
+            self._pending.append(estimate)
 
     def settle(self, estimate: tuple[int, int], used: tuple[int, int] | None) -> None:
         """Puts what was told in the estimate's place; the estimate stays where nothing was."""
         with self._lock:
-            self._pending = [a - b for a, b in zip(self._pending, estimate, strict=True)]
+            self._pending.remove(estimate)
             self._tokens = [a + b for a, b in zip(self._tokens, used or estimate, strict=True)]
+            self._dearest = [max(a, b) for a, b in zip(self._dearest, used or (0, 0), strict=True)]
             self._counts["estimated"] += used is None
 
     def reached(self, yes: bool) -> None:
