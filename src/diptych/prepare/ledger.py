@@ -1,0 +1,174 @@
+"""What has been done to a dataset: one small file for every item of every step, and the run that makes those missing.
+
+An item is finished when its record stands in the folder, and a record is written after everything it speaks of. So a
+run that was killed has lost what it was just doing and nothing else, and several processes need no word with each
+other. What a record was made from (the source's size and age, a clip's hash) stands in it; where that has changed, the
+item is made again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing import get_context, parent_process
+from multiprocessing.connection import wait
+from pathlib import Path
+from threading import Thread
+from typing import Any, Literal, TypeVar
+
+from diptych.files import write_json, writing_errors
+from diptych.progress import progress
+
+Step = Literal["clips", "poses", "captions", "latents"]
+STEPS: tuple[Step, ...] = ("clips", "poses", "captions", "latents")
+
+Record = dict[str, Any]
+I = TypeVar("I")  # noqa: E741  an item
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A folder that is being prepared: where everything in it lies.
+
+    Attributes:
+        folder: of the dataset.
+    """
+
+    folder: Path
+
+    @property
+    def manifest(self) -> Path:
+        """The result: one line a clip."""
+        return self.folder / "manifest.jsonl"
+
+    @property
+    def written(self) -> Path:
+        """The manifest as it was written last: what differs from it was edited by hand."""
+        return self.folder / "prepare" / "written.jsonl"
+
+    def clip(self, name: str) -> Path:
+        """A clip's video."""
+        return self.folder / "clips" / f"{name}.mp4"
+
+    def poses(self, name: str) -> Path:
+        """A clip's skeletons."""
+        return self.folder / "poses" / f"{name}.safetensors"
+
+    def told(self, step: Step) -> Path:
+        """What a step kept and dropped, one line an item."""
+        return self.folder / "prepare" / f"{step}.jsonl"
+
+    def strip(self, name: str) -> Path:
+        """A few small frames of something that was dropped before it became a clip."""
+        return self.folder / "prepare" / "dropped" / f"{name}.jpg"
+
+    def record(self, step: Step, key: str) -> Path:
+        """The record of an item."""
+        return self.folder / "prepare" / "state" / step / f"{key}.json"
+
+    def make(self) -> None:
+        """Makes the folders.
+
+        Raises:
+            InputError: if they cannot be made.
+        """
+        with writing_errors(self.folder):
+            for step in STEPS:
+                self.record(step, "x").parent.mkdir(parents=True, exist_ok=True)
+            for path in (self.clip("x"), self.poses("x"), self.strip("x")):
+                path.parent.mkdir(parents=True, exist_ok=True)
+
+    def read(self, step: Step, key: str) -> Record | None:
+        """An item's record, or None where it has none that can be read."""
+        try:
+            found = json.loads(self.record(step, key).read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return None
+        return found if isinstance(found, dict) else None
+
+    def write(self, step: Step, key: str, record: Record) -> None:
+        """Writes an item's record; from now on the item is done.
+
+        Raises:
+            InputError: if it cannot be written.
+        """
+        write_json(self.record(step, key), record)
+
+    def forget(self, step: Step) -> None:
+        """Undoes a step: its items are made again by the next run. Words written by hand stay."""
+        for path in self.record(step, "x").parent.glob("*.json"):
+            if not (step == "captions" and (self.read(step, path.stem) or {}).get("by") == "hand"):
+                path.unlink()
+
+
+def is_done(record: Record | None, made_from: Record) -> bool:
+    """Whether an item's record stands, and was made from what is there now."""
+    return record is not None and record.get("made_from") == made_from
+
+
+def run_items(
+    label: str,
+    unit: str,
+    items: Sequence[I],
+    work: Callable[[I], None],
+    *,
+    total: int,
+    workers: int = 1,
+    quiet: bool = False,
+) -> None:
+    """Does what is still to be done, on one process or several.
+
+    Args:
+        label: of the progress.
+        unit: plural noun of an item.
+        items: those still to be done.
+        work: does one and writes its record; with several workers it must be importable by name, as items must.
+        total: items in all, those done before included.
+        workers: processes, >= 1.
+        quiet: show no progress.
+    """
+    done = total - len(items)
+    with progress(label, total, unit, start=done, quiet=quiet) as report:
+        for _ in _each(items, work, min(workers, len(items))):
+            done += 1
+            report(done)
+
+
+def _each(items: Sequence[I], work: Callable[[I], None], workers: int) -> Iterable[None]:
+    if workers <= 1:
+        for item in items:
+            work(item)
+            yield
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone) as pool:
+        # Only as many items are handed out as there are workers, so that a kill wastes little.
+        waiting = iter(items)
+        running = {pool.submit(work, item) for item in islice(waiting, workers)}
+        try:
+            while running:
+                finished = next(as_completed(running))
+                running.remove(finished)
+                finished.result()
+                yield
+                running |= {pool.submit(work, item) for item in islice(waiting, 1)}
+        finally:
+            for future in running:
+                future.cancel()
+
+
+def _alone() -> None:
+    """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    os.environ["OMP_NUM_THREADS"] = "1"
+    run = parent_process()
+    assert run is not None
+    # A killed run closes nothing: its workers would wait for the next item for ever.
+    Thread(target=lambda: (wait([run.sentinel]), os._exit(1)), daemon=True).start()
