@@ -36,6 +36,8 @@ class Experts:
         estimator_name: which, with its weights.
         describer: makes what puts clips into words; None where clips get no words but those they bring.
         describer_name: which, with its model.
+        describer_threads: threads that ask it at a time, where it is somewhere else and answers slowly; 0 where it is
+            here and works in the processes of the run.
         latents: encodes the clips of a finished manifest into a cache beside it; None where that is not asked for. It
             resumes by itself.
     """
@@ -44,6 +46,7 @@ class Experts:
     estimator_name: str = "none"
     describer: Callable[[], Describe] | None = None
     describer_name: str = "none"
+    describer_threads: int = 0
     latents: Callable[[Path], None] | None = None
 
 
@@ -205,7 +208,7 @@ class _Run:
         if self._experts.describer is None:
             raise InputError("no describer was given; leave the captions step out.")
         work = partial(caption_clip, dataset=self._dataset, describer=self._experts.describer)
-        self._each("captions", "clips", left, work, len(items))
+        self._each("captions", "clips", left, work, len(items), self._experts.describer_threads)
         return len(left)
 
     def latents(self) -> int:
@@ -216,8 +219,10 @@ class _Run:
         self._experts.latents(self._dataset.manifest)
         return len(entries)
 
-    def _each(self, label: str, unit: str, left: list[Any], work: Callable[[Any], None], total: int) -> None:
-        run_items(label, unit, left, work, total=total, workers=self._workers, quiet=self._quiet)
+    def _each(
+        self, label: str, unit: str, left: list[Any], work: Callable[[Any], None], total: int, threads: int = 0
+    ) -> None:
+        run_items(label, unit, left, work, total=total, workers=self._workers, threads=threads, quiet=self._quiet)
 
     def _cut(self) -> Iterator[tuple[Source, Record]]:
         """Clips that were cut, in the order of their footage."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -118,6 +118,7 @@ def run_items(
     *,
     total: int,
     workers: int = 1,
+    threads: int = 0,
     quiet: bool = False,
 ) -> None:
     """Does what is still to be done, on one process or several.
@@ -129,25 +130,31 @@ def run_items(
         work: does one and writes its record; with several workers it must be importable by name, as items must.
         total: items in all, those done before included.
         workers: processes, >= 1.
+        threads: of this process instead, for work that waits for others; 0 for none.
         quiet: show no progress.
     """
     done = total - len(items)
     with progress(label, total, unit, start=done, quiet=quiet) as report:
-        for _ in _each(items, work, min(workers, len(items))):
+        for _ in _each(items, work, min(workers, len(items)), min(threads, len(items))):
             done += 1
             report(done)
 
 
-def _each(items: Sequence[I], work: Callable[[I], None], workers: int) -> Iterable[None]:
-    if workers <= 1:
+def _each(items: Sequence[I], work: Callable[[I], None], workers: int, threads: int) -> Iterable[None]:
+    if threads <= 1 and workers <= 1:
         for item in items:
             work(item)
             yield
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone) as pool:
+    pool: Executor = (
+        ThreadPoolExecutor(threads)
+        if threads
+        else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone)
+    )
+    with pool:
         # Only as many items are handed out as there are workers, so that a kill wastes little.
         waiting = iter(items)
-        running = {pool.submit(work, item) for item in islice(waiting, workers)}
+        running = {pool.submit(work, item) for item in islice(waiting, threads or workers)}
         try:
             while running:
                 finished = next(as_completed(running))
