@@ -16,7 +16,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from diptych import __version__
 from diptych.data.manifest import Entry, read_manifest, write_manifest
 from diptych.data.manifest import Source as Footage
 from diptych.files import locked, replacing, sweep_below, write_json, writing_errors
@@ -89,6 +88,7 @@ def prepare(
     workers: int = 1,
     redo: bool = False,
     quiet: bool = False,
+    made_with: str = "",
 ) -> Outcome:
     """Prepares footage, or goes on with it.
 
@@ -102,6 +102,7 @@ def prepare(
         workers: processes, >= 1.
         redo: do the steps anew, whatever was done before.
         quiet: show no progress.
+        made_with: for ``run.json``: program and version.
 
     Raises:
         InputError: if there is no footage, the dataset is in use, cannot be written, was begun with other settings, or
@@ -124,7 +125,7 @@ def prepare(
             times[step] = {"made": made, "wall_seconds": round(time.monotonic() - began, 3)}
             run.write()
         entries, dropped = run.write()
-        write_json(output / "run.json", run.account(times, entries, dropped))
+        write_json(output / "run.json", {"made_with": made_with, **run.account(times, entries, dropped)})
     return Outcome(dataset.manifest, len(entries), dict(sorted(dropped.items())))
 
 
@@ -136,9 +137,8 @@ def _asked(settings: PrepareSettings, experts: Experts, steps: tuple[Step, ...])
         "clips": asdict(settings.clips),
         "poses": {**asdict(settings.poses), "estimator": experts.estimator_name},
         "captions": {"describer": experts.describer_name},
-        "latents": {},
     }
-    return {step: asked[step] for step in steps}
+    return {step: asked[step] for step in steps if step in asked}
 
 
 def _agree(dataset: Dataset, asked: dict[str, dict[str, Any]], redo: bool) -> None:
@@ -164,7 +164,8 @@ def _agree(dataset: Dataset, asked: dict[str, dict[str, Any]], redo: bool) -> No
                 f"{dataset.folder} was begun with {other[0]} = {before.get(other[0])}, not {wanted[other[0]]}; say "
                 f"--step {step} --redo to do that step anew, or prepare into another folder."
             )
-    write_json(path, {**found, **asked})
+    agreed = {**found, **asked}
+    write_json(path, {step: agreed[step] for step in STEPS if step in agreed})
 
 
 # --- the steps ------------------------------------------------------------------------------------------------------
@@ -310,7 +311,6 @@ class _Run:
             work["latents"] += times["latents"]["wall_seconds"]
         total = sum(work.values()) or 1.0
         return {
-            "made_with": f"diptych {__version__}",
             "settings": asdict(self._settings),
             "experts": {"poses": self._experts.estimator_name, "captions": self._experts.describer_name},
             "workers": self._workers,

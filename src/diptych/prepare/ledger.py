@@ -170,10 +170,9 @@ def _each(items: Sequence[I], work: Callable[[I], None], workers: int, threads: 
 def _alone() -> None:
     """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
     import cv2
-    import torch
 
-    torch.set_num_threads(1)
     cv2.setNumThreads(1)
+    # Torch reads this when it is first imported; most steps never do.
     os.environ["OMP_NUM_THREADS"] = "1"
     run = parent_process()
     assert run is not None

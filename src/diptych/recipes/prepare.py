@@ -6,8 +6,9 @@ import sys
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
+from diptych import __version__
 from diptych.data.poses import ClipPoses
 from diptych.method import text_guidance
 from diptych.method.tracking import link
@@ -15,7 +16,7 @@ from diptych.options import PrepareOptions, PrepareReportOptions
 from diptych.prepare.captions import Describe, UndescribedError
 from diptych.prepare.clips import ClipSettings
 from diptych.prepare.job import Experts, PrepareSettings, prepare
-from diptych.prepare.ledger import STEPS, Step
+from diptych.prepare.ledger import STEPS
 from diptych.prepare.poses import FindPoses, PoseSettings
 from diptych.prepare.report import report
 from diptych.types import Frames, InputError, Picture, Skeleton
@@ -38,11 +39,12 @@ def prepare_footage(options: PrepareOptions) -> None:
         options.output,
         settings_of(options),
         experts_of(options),
-        steps=STEPS if options.step == "all" else (cast(Step, options.step),),
+        steps=STEPS if options.step == "all" else (options.step,),
         poses=options.poses,
         workers=options.workers or 1,
         redo=options.redo,
         quiet=options.quiet,
+        made_with=f"diptych {__version__}",
     )
     gone = ", ".join(f"{count} {reason}" for reason, count in outcome.dropped.items())
     print(f"{outcome.manifest}: {outcome.entries} clips{f'; dropped: {gone}' if gone else ''}", file=sys.stderr)
@@ -82,11 +84,11 @@ def settings_of(options: PrepareOptions) -> PrepareSettings:
 
 def experts_of(options: PrepareOptions) -> Experts:
     """Who finds poses and words. Nothing is loaded yet: every process makes its own when it needs it."""
-    named = options.pose_weights, options.animal_weights, options.detector_weights
+    people, others = options.pose_weights, (options.animal_weights, options.detector_weights)
     online = options.describer is not None
     return Experts(
-        estimator=None if options.pose_weights is None else partial(_estimator, *named),
-        estimator_name=" + ".join(name for name in named if name) or "none",
+        estimator=None if people is None else partial(_estimator, people, *others),
+        estimator_name=" + ".join(name for name in (people, *others) if name) or "none",
         describer=partial(_model, options, options.output / "prepare" / "answers") if online else _Rules,
         describer_name=f"{options.describer} {options.describer_model}" if online else "rules",
         describer_threads=_THREADS if online else 0,
