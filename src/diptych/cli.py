@@ -394,6 +394,20 @@ def _add_prepare(commands: _Commands) -> None:
     prepare.add_argument("--describer-model", metavar="NAME", help="which model there")
     prepare.add_argument("--describer-key", metavar="VARIABLE", help="environment variable that holds the key")
     prepare.add_argument("--describer-requests", metavar="N", type=_count_from(1), help="ask at most so often")
+    prepare.add_argument(
+        "--latents", choices=("mini", "hunyuan15", "wan", "motif"), help="also encode what this backbone trains on"
+    )
+    prepare.add_argument("--weights", metavar="FOLDER|REPO", help="of that backbone")
+    prepare.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        dest="overrides",
+        type=_setting,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="settings of its training, as diptych train stage1_pose has them",
+    )
     prepare.add_argument("--workers", metavar="N", type=_count_from(1), help="processes (default 1)")
     prepare.add_argument("--redo", action="store_true", help="do the steps anew, as with other settings")
     prepare.add_argument("--rows", metavar="N", type=_count_from(1), help="after report: clips on a sheet (default 16)")
@@ -413,6 +427,8 @@ def _prepare(args: argparse.Namespace) -> None:
         args.parser.error(f"--min-frames {shortest} is more than --max-frames {longest}")
     if args.describer is not None and args.describer_model is None:
         args.parser.error("--describer needs --describer-model: the model's name there")
+    if args.latents is None and (args.weights or args.overrides or args.step == "latents"):
+        args.parser.error("--step latents, --weights and --set go with --latents BACKBONE")
     if args.pose_weights is None and (args.animal_weights or args.detector_weights):
         args.parser.error("--animal-weights and --detector-weights go with --pose-weights")
     _recipe("prepare", "prepare_footage")(
@@ -435,6 +451,9 @@ def _prepare(args: argparse.Namespace) -> None:
             describer_model=args.describer_model,
             describer_key=args.describer_key,
             describer_requests=args.describer_requests,
+            latents=args.latents,
+            weights=args.weights,
+            overrides=tuple(args.overrides),
             workers=args.workers,
             redo=args.redo,
             quiet=args.quiet,

@@ -354,6 +354,9 @@ class PrepareOptions:
         describer_model: the name of the model there.
         describer_key: environment variable that holds the key.
         describer_requests: most requests of a run, >= 1.
+        latents: backbone for which drawn windows are encoded, as its training would; None encodes nothing.
+        weights: folder or repository of that backbone.
+        overrides: settings of its training by name, as (key, value).
         workers: processes, >= 1.
         redo: do the steps anew, whatever was done before.
         quiet: show no progress.
@@ -377,6 +380,9 @@ class PrepareOptions:
     describer_model: str | None = None
     describer_key: str | None = None
     describer_requests: int | None = None
+    latents: BackboneName | None = None
+    weights: str | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
     workers: int | None = None
     redo: bool = False
     quiet: bool = False

@@ -12,7 +12,7 @@ from diptych import __version__
 from diptych.data.poses import ClipPoses
 from diptych.method import text_guidance
 from diptych.method.tracking import link
-from diptych.options import PrepareOptions, PrepareReportOptions
+from diptych.options import PrepareOptions, PrepareReportOptions, TrainStageOptions
 from diptych.prepare.captions import Describe, UndescribedError
 from diptych.prepare.clips import ClipSettings
 from diptych.prepare.job import Experts, PrepareSettings, prepare
@@ -92,6 +92,7 @@ def experts_of(options: PrepareOptions) -> Experts:
         describer=partial(_model, options, options.output / "prepare" / "answers") if online else _Rules,
         describer_name=f"{options.describer} {options.describer_model}" if online else "rules",
         describer_threads=_THREADS if online else 0,
+        latents=None if options.latents is None else partial(_encode, options),
     )
 
 
@@ -128,6 +129,26 @@ def _estimator(people: str, animals: str | None, detector: str | None) -> FindPo
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     return _Finder(estimator, f"estimated with {people}")
+
+
+# --- latents --------------------------------------------------------------------------------------------------------
+
+
+def _encode(options: PrepareOptions, manifest: Path) -> None:
+    """Encodes what the pose stage trains on into a folder that its training goes on with."""
+    from diptych.recipes.stages import train_pose
+
+    assert options.latents is not None
+    train_pose(
+        TrainStageOptions(
+            backbone=options.latents,
+            weights=options.weights,
+            data=str(manifest),
+            output=options.output / "latents" / options.latents,
+            stage="cache",
+            overrides=options.overrides,
+        )
+    )
 
 
 # --- words ----------------------------------------------------------------------------------------------------------
