@@ -116,9 +116,10 @@ def test_words_are_text_of_one_line(done):
 
 
 def test_several_processes_and_single_steps_make_the_same_dataset(footage, done, tmp_path):
+    prepare(footage, tmp_path / "two", SMALL, PLAIN, workers=2, quiet=True)
     for step in ("clips", "poses", "captions"):
-        prepare(footage, tmp_path / "d", SMALL, PLAIN, steps=(step,), workers=2, quiet=True)
-    assert result(tmp_path / "d") == result(done)
+        prepare(footage, tmp_path / "steps", SMALL, PLAIN, steps=(step,), quiet=True)
+    assert result(tmp_path / "two") == result(tmp_path / "steps") == result(done)
 
 
 def test_a_second_run_makes_nothing_anew_and_new_footage_is_added(footage, done, tmp_path):

@@ -21,7 +21,7 @@ from diptych.data.manifest import Source as Footage
 from diptych.files import locked, replacing, sweep_below, write_json, writing_errors
 from diptych.prepare.captions import KEYS, CaptionItem, Describe, adopt_edits, caption_clip
 from diptych.prepare.clips import ClipSettings, Source, cut_source, find_sources
-from diptych.prepare.ledger import STEPS, Dataset, Record, Step, is_done, run_items
+from diptych.prepare.ledger import STEPS, Crew, Dataset, Record, Step, is_done, processes, run_items, threads
 from diptych.prepare.poses import FindPoses, PoseItem, PoseSettings, pose_clip
 from diptych.types import InputError
 
@@ -119,14 +119,23 @@ def prepare(
         _agree(dataset, _asked(settings, experts, steps), redo)
         run = _Run(dataset, sources, settings, experts, workers, quiet)
         times: dict[str, dict[str, float]] = {}
-        for step in steps:
-            began = time.monotonic()
-            made = getattr(run, step)()
-            times[step] = {"made": made, "wall_seconds": round(time.monotonic() - began, 3)}
-            run.write()
+        with processes(workers) as crew:
+            for step, do in (("clips", run.clips), ("poses", run.poses), ("captions", run.captions)):
+                if step in steps:
+                    times[step] = _timed(partial(do, crew))
+                    run.write()
+        # Its processes are its own, and these may hold an estimator each.
+        if "latents" in steps:
+            times["latents"] = _timed(run.latents)
         entries, dropped = run.write()
         write_json(output / "run.json", {"made_with": made_with, **run.account(times, entries, dropped)})
     return Outcome(dataset.manifest, len(entries), dict(sorted(dropped.items())))
+
+
+def _timed(do: Callable[[], int]) -> dict[str, float]:
+    began = time.monotonic()
+    made = do()
+    return {"made": made, "wall_seconds": round(time.monotonic() - began, 3)}
 
 
 # --- settings -------------------------------------------------------------------------------------------------------
@@ -186,30 +195,34 @@ class _Run:
         self._dataset, self._sources, self._settings, self._experts = dataset, sources, settings, experts
         self._workers, self._quiet = workers, quiet
 
-    def clips(self) -> int:
+    def clips(self, crew: Crew) -> int:
         """Cuts what is not cut; returns how many videos that were."""
         left = [s for s in self._sources if not is_done(self._dataset.read("clips", s.key), s.made_from())]
         work = partial(cut_source, dataset=self._dataset, settings=self._settings.clips)
-        self._each("clips", "videos", left, work, len(self._sources))
+        self._each("clips", "videos", left, work, len(self._sources), crew)
         return len(left)
 
-    def poses(self) -> int:
+    def poses(self, crew: Crew) -> int:
         """Finds the poses that are missing; returns of how many clips."""
         items = [PoseItem(clip, source) for source, clip in self._cut()]
         left = [item for item in items if not self._has_poses(item)]
         experts = self._experts
         work = partial(pose_clip, dataset=self._dataset, settings=self._settings.poses, estimator=experts.estimator)
-        self._each("poses", "clips", left, work, len(items))
+        self._each("poses", "clips", left, work, len(items), crew)
         return len(left)
 
-    def captions(self) -> int:
+    def captions(self, crew: Crew) -> int:
         """Writes the words that are missing; returns of how many clips."""
         items = self._to_caption()
         left = [i for i in items if not is_done(self._dataset.read("captions", i.clip["id"]), i.made_from())]
         if self._experts.describer is None:
             raise InputError("no describer was given; leave the captions step out.")
         work = partial(caption_clip, dataset=self._dataset, describer=self._experts.describer)
-        self._each("captions", "clips", left, work, len(items), self._experts.describer_threads)
+        if not self._experts.describer_threads:
+            self._each("captions", "clips", left, work, len(items), crew)
+            return len(left)
+        with threads(self._experts.describer_threads) as askers:
+            self._each("captions", "clips", left, work, len(items), askers)
         return len(left)
 
     def latents(self) -> int:
@@ -221,9 +234,9 @@ class _Run:
         return len(entries)
 
     def _each(
-        self, label: str, unit: str, left: list[Any], work: Callable[[Any], None], total: int, threads: int = 0
+        self, label: str, unit: str, left: list[Any], work: Callable[[Any], None], total: int, crew: Crew
     ) -> None:
-        run_items(label, unit, left, work, total=total, workers=self._workers, threads=threads, quiet=self._quiet)
+        run_items(label, unit, left, work, total=total, crew=crew, quiet=self._quiet)
 
     def _cut(self) -> Iterator[tuple[Source, Record]]:
         """Clips that were cut, in the order of their footage."""

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
@@ -110,6 +111,36 @@ def is_done(record: Record | None, made_from: Record) -> bool:
     return record is not None and record.get("made_from") == made_from
 
 
+@dataclass(frozen=True)
+class Crew:
+    """Who does the items of a run's steps: this process, others, or threads.
+
+    Attributes:
+        pool: of processes or threads; None where this process does everything itself.
+        at_once: items that are being done at a time, >= 1.
+    """
+
+    pool: Executor | None = None
+    at_once: int = 1
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Crew]:
+    """So many processes for all steps of a run, since starting one takes as long as many an item."""
+    if count <= 1:
+        yield Crew()
+        return
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_alone) as pool:
+        yield Crew(pool, count)
+
+
+@contextmanager
+def threads(count: int) -> Iterator[Crew]:
+    """So many threads of this process, for work that waits for others."""
+    with ThreadPoolExecutor(count) as pool:
+        yield Crew(pool, count)
+
+
 def run_items(
     label: str,
     unit: str,
@@ -117,54 +148,46 @@ def run_items(
     work: Callable[[I], None],
     *,
     total: int,
-    workers: int = 1,
-    threads: int = 0,
+    crew: Crew,
     quiet: bool = False,
 ) -> None:
-    """Does what is still to be done, on one process or several.
+    """Does what is still to be done.
 
     Args:
         label: of the progress.
         unit: plural noun of an item.
         items: those still to be done.
-        work: does one and writes its record; with several workers it must be importable by name, as items must.
+        work: does one and writes its record; for other processes it must be importable by name, as items must.
         total: items in all, those done before included.
-        workers: processes, >= 1.
-        threads: of this process instead, for work that waits for others; 0 for none.
+        crew: who does them.
         quiet: show no progress.
     """
     done = total - len(items)
     with progress(label, total, unit, start=done, quiet=quiet) as report:
-        for _ in _each(items, work, min(workers, len(items)), min(threads, len(items))):
+        for _ in _each(items, work, crew):
             done += 1
             report(done)
 
 
-def _each(items: Sequence[I], work: Callable[[I], None], workers: int, threads: int) -> Iterable[None]:
-    if threads <= 1 and workers <= 1:
+def _each(items: Sequence[I], work: Callable[[I], None], crew: Crew) -> Iterator[None]:
+    if crew.pool is None:
         for item in items:
             work(item)
             yield
         return
-    pool: Executor = (
-        ThreadPoolExecutor(threads)
-        if threads
-        else ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_alone)
-    )
-    with pool:
-        # Only as many items are handed out as there are workers, so that a kill wastes little.
-        waiting = iter(items)
-        running = {pool.submit(work, item) for item in islice(waiting, threads or workers)}
-        try:
-            while running:
-                finished = next(as_completed(running))
-                running.remove(finished)
-                finished.result()
-                yield
-                running |= {pool.submit(work, item) for item in islice(waiting, 1)}
-        finally:
-            for future in running:
-                future.cancel()
+    # Only as many items are handed out as are done at a time, so that a kill wastes little.
+    waiting = iter(items)
+    running = {crew.pool.submit(work, item) for item in islice(waiting, crew.at_once)}
+    try:
+        while running:
+            finished = next(as_completed(running))
+            running.remove(finished)
+            finished.result()
+            yield
+            running |= {crew.pool.submit(work, item) for item in islice(waiting, 1)}
+    finally:
+        for future in running:
+            future.cancel()
 
 
 def _alone() -> None:
