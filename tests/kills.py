@@ -30,6 +30,7 @@ _FORKING.set_forkserver_preload(
         "diptych.recipes.jobs",
         "diptych.recipes.puppets",
         "diptych.recipes.mini",
+        "diptych.recipes.prepare",
         "accelerate",
         "diffusers.models.transformers.transformer_motif_video",
         "torch.utils.tensorboard",

@@ -16,7 +16,11 @@ from diptych.options import (
     AnimateJobsOptions,
     AnimateOptions,
     BenchPuppetsOptions,
+    DataCheckOptions,
+    DataLookOptions,
     PlanOptions,
+    PrepareOptions,
+    PrepareReportOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
@@ -29,6 +33,8 @@ RECIPES = {
     "bench": ["bench_puppets"],
     "plan": ["plan"],
     "jobs": ["animate_jobs"],
+    "prepare": ["prepare_footage", "prepare_report"],
+    "data": ["data_check", "data_look"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
 }
 
@@ -160,6 +166,51 @@ MOST = [
         PuppetsSheetOptions(output=Path("s.png"), seed=5, rows=3, split=True),
     ),
     (
+        "prepare in -o out --step poses --min-frames 17 --max-frames 33 --clips-per-shot 2 --max-side 640 "
+        "--max-blur 0.5 --min-motion 2 --max-missing 0.1 --poses found --pose-weights a "
+        "--animal-weights b --detector-weights c --describer http://localhost:1/v1 --describer-model m "
+        "--describer-key K --describer-requests 9 --latents mini --weights w --set batch=2 cached=8 "
+        "--workers 4 --redo --quiet",
+        "prepare_footage",
+        PrepareOptions(
+            footage=Path("in"),
+            output=Path("out"),
+            step="poses",
+            min_frames=17,
+            max_frames=33,
+            clips_per_shot=2,
+            max_side=640,
+            max_blur=0.5,
+            min_motion=2.0,
+            max_missing=0.1,
+            poses=Path("found"),
+            pose_weights="a",
+            animal_weights="b",
+            detector_weights="c",
+            describer="http://localhost:1/v1",
+            describer_model="m",
+            describer_key="K",
+            describer_requests=9,
+            latents="mini",
+            weights="w",
+            overrides=(("batch", "2"), ("cached", "8")),
+            workers=4,
+            redo=True,
+            quiet=True,
+        ),
+    ),
+    (
+        "prepare report out -o sheets --rows 4",
+        "prepare_report",
+        PrepareReportOptions(Path("out"), Path("sheets"), 4),
+    ),
+    ("data check m.jsonl --quick", "data_check", DataCheckOptions(Path("m.jsonl"), True)),
+    (
+        "data look m.jsonl -o look.png --id a --draws 2 --seed 3",
+        "data_look",
+        DataLookOptions(Path("m.jsonl"), Path("look.png"), "a", 2, 3),
+    ),
+    (
         "puppets render -o clips --count 2 --seed 5 --fps 12 --frames 17 --size 96",
         "puppets_render",
         PuppetsRenderOptions(output=Path("clips"), count=2, seed=5, fps=12, frames=17, size=96),
@@ -171,6 +222,10 @@ LEAST = [
     ("plan --backbone motif", "plan", PlanOptions("motif")),
     ("train mini", "train_mini", TrainMiniOptions()),
     ("bench puppets", "bench_puppets", BenchPuppetsOptions()),
+    ("prepare a -o b", "prepare_footage", PrepareOptions(Path("a"), Path("b"))),
+    ("prepare report a", "prepare_report", PrepareReportOptions(Path("a"))),
+    ("data check a", "data_check", DataCheckOptions(Path("a"))),
+    ("data look a -o a.png", "data_look", DataLookOptions(Path("a"), Path("a.png"))),
     ("puppets sheet", "puppets_sheet", PuppetsSheetOptions()),
     ("puppets render -o d", "puppets_render", PuppetsRenderOptions(Path("d"))),
 ]
@@ -331,3 +386,23 @@ def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[st
         out, err = capsys.readouterr()
         assert "diptych" in out
         assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("prepare in", "-o DATASET is needed"),
+        ("prepare in other -o out", "one FOLDER at a time"),
+        ("prepare in -o out --min-frames 200", "--min-frames 200 is more than --max-frames 121"),
+        ("prepare in -o out --describer http://a", "--describer-model"),
+        ("prepare in -o out --step latents", "--latents BACKBONE"),
+        ("prepare in -o out --animal-weights a", "go with --pose-weights"),
+        ("prepare in -o out --max-blur 1.5", "not from 0 to 1"),
+    ],
+)
+def test_what_prepare_cannot_mean_is_said(asked: Asked, capsys: Any, line: str, says: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(line.split())
+    assert end.value.code == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert asked == []

@@ -17,6 +17,7 @@ PoseFit = Literal["raw", "box", "reference"]
 Colour = tuple[int, int, int]
 BackboneName = Literal["mini", "hunyuan15", "wan", "motif"]
 MiniSize = Literal["tiny", "cpu", "gpu"]
+PrepareStep = Literal["all", "clips", "poses", "captions", "latents"]
 MiniPreset = Literal["canvas", "base"]
 MiniStage = Literal["all", "locator", "vae", "cache", "sight", "denoiser"]
 
@@ -326,3 +327,109 @@ class PuppetsRenderOptions:
     fps: int | None = None
     frames: int | None = None
     size: int | None = None
+
+
+@dataclass(frozen=True)
+class PrepareOptions:
+    """Footage made into a dataset, or gone on with.
+
+    Attributes:
+        footage: folder of videos, or one video.
+        output: folder of the dataset; a started one is gone on with.
+        step: one step alone, or all in order.
+        min_frames: shortest clip, >= 1.
+        max_frames: longest clip, >= min_frames.
+        clips_per_shot: most clips of one shot, >= 1.
+        max_side: longer side in pixels to which larger footage is scaled, >= 16.
+        max_blur: blur above which a clip is dropped, 0..1.
+        min_motion: motion in levels (0..255) below which a clip is a still.
+        max_missing: share of a clip's frames in which nobody may be found, 0..1.
+        poses: folder with poses recorded of the footage.
+        pose_weights: folder or repository of a pose estimator of people, or ``published``; without it only recorded
+            poses are used.
+        animal_weights: the same of four-legged animals; without it none are looked for.
+        detector_weights: of the detector; the published one where nothing is said.
+        describer: address of a multimodal language model that speaks the usual protocol; without it words follow from
+            skeletons and colours.
+        describer_model: the name of the model there.
+        describer_key: environment variable that holds the key.
+        describer_requests: most requests of a run, >= 1.
+        latents: backbone for which drawn windows are encoded, as its training would; None encodes nothing.
+        weights: folder or repository of that backbone.
+        overrides: settings of its training by name, as (key, value).
+        workers: processes, >= 1.
+        redo: do the steps anew, whatever was done before.
+        quiet: show no progress.
+    """
+
+    footage: Path
+    output: Path
+    step: PrepareStep = "all"
+    min_frames: int | None = None
+    max_frames: int | None = None
+    clips_per_shot: int | None = None
+    max_side: int | None = None
+    max_blur: float | None = None
+    min_motion: float | None = None
+    max_missing: float | None = None
+    poses: Path | None = None
+    pose_weights: str | None = None
+    animal_weights: str | None = None
+    detector_weights: str | None = None
+    describer: str | None = None
+    describer_model: str | None = None
+    describer_key: str | None = None
+    describer_requests: int | None = None
+    latents: BackboneName | None = None
+    weights: str | None = None
+    overrides: tuple[tuple[str, str], ...] = ()
+    workers: int | None = None
+    redo: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class PrepareReportOptions:
+    """What a dataset is made of and what was left out.
+
+    Attributes:
+        dataset: folder that ``prepare`` wrote.
+        output: folder for the contact sheets.
+        rows: clips on a sheet, >= 1.
+    """
+
+    dataset: Path
+    output: Path | None = None
+    rows: int | None = None
+
+
+@dataclass(frozen=True)
+class DataCheckOptions:
+    """Everything that is wrong with a manifest.
+
+    Attributes:
+        manifest: JSON lines, a clip a line.
+        quick: do not decode the videos.
+    """
+
+    manifest: Path
+    quick: bool = False
+
+
+@dataclass(frozen=True)
+class DataLookOptions:
+    """A clip of a manifest drawn with its skeletons, raw and augmented.
+
+    Attributes:
+        manifest: JSON lines, a clip a line.
+        output: picture to write.
+        id: of the clip; the first that has poses where nothing is said.
+        draws: augmentations shown, >= 1.
+        seed: of the first augmentation.
+    """
+
+    manifest: Path
+    output: Path
+    id: str | None = None
+    draws: int = 4
+    seed: int = 0

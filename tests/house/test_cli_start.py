@@ -57,6 +57,9 @@ def test_help_keeps_to_80_columns() -> None:
         ["animate"],
         ["train", "mini"],
         ["bench", "puppets"],
+        ["prepare"],
+        ["data", "check"],
+        ["data", "look"],
         ["puppets", "sheet"],
         ["puppets", "render"],
     ):

@@ -15,7 +15,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from diptych.files import replacing, sha256
 from diptych.types import InputError
 
-_LONGEST_LINE = 1 << 16
+LONGEST_LINE = 1 << 16
+"""Characters of a line: longer ones are no clip's."""
 
 
 def _inside(text: str) -> str:
@@ -130,8 +131,8 @@ def read_manifest(path: Path, *, check_files: bool = False) -> list[Entry]:
 
 
 def _entry(path: Path, number: int, line: str) -> Entry:
-    if len(line) > _LONGEST_LINE:
-        raise InputError(f"{path}, line {number}: longer than {_LONGEST_LINE} characters; write one clip a line.")
+    if len(line) > LONGEST_LINE:
+        raise InputError(f"{path}, line {number}: longer than {LONGEST_LINE} characters; write one clip a line.")
     try:
         return Entry.model_validate_json(line)
     except ValidationError as error:

@@ -13,12 +13,14 @@ import numpy as np
 from diptych import __version__
 from diptych.data.draws import box_for
 from diptych.data.manifest import Entry, write_manifest
+from diptych.data.poses import ClipPoses, write_poses
 from diptych.files import appearing, locked, sha256, sweep_below, write_json, writing_errors
 from diptych.media.image import write_image
 from diptych.media.video import write_clip
 from diptych.models.mini import contract
 from diptych.options import PuppetsRenderOptions, PuppetsSheetOptions
 from diptych.progress import progress
+from diptych.puppets.poses import pose_of
 from diptych.puppets.scenes import draw_pair
 from diptych.puppets.sheet import contact_sheet
 from diptych.types import Clip, InputError
@@ -38,7 +40,8 @@ def puppets_render(options: PuppetsRenderOptions) -> None:
     """Writes pairs as files with a manifest; a started folder goes on where it stopped.
 
     Each pair is a folder of its own: ``reference.png``, ``driving.mp4``, ``target.mp4`` and ``truth.safetensors`` with
-    the exact mask and joints of the target.
+    the exact mask and joints of the target; where people or four-legged animals are in it, also ``poses.safetensors``,
+    their exact skeletons as an estimator would give them.
 
     Raises:
         InputError: if the folder is in use, or holds pairs of other settings.
@@ -118,16 +121,28 @@ def _render_pair(folder: Path, name: str, seed: int, form: _Form) -> None:
         "target": "target.mp4",
         "truth": "truth.safetensors",
     }
+    actors = pair.reference_scene.actors
+    rigs = [actor.character.rig for actor in actors]
+    figures = pose_of(truth.skeleton, rigs, within=(box.width, box.height))
+    if any((skeleton.joints[..., 2] > 0).any() for skeleton in figures):
+        files["poses"] = "poses.safetensors"
+        write_poses(folder / files["poses"], ClipPoses(figures, box.width, box.height, "puppets"))
+    performed = [pair.driving_scene.actors[pair.driver_of(i)].motion.text() for i in range(len(actors))]
     entry = Entry(
         id=name,
         reference=f"{name}/{files['reference']}",
         driving=f"{name}/{files['driving']}",
         target=f"{name}/{files['target']}",
         truth=f"{name}/{files['truth']}",
+        poses=f"{name}/{files['poses']}" if "poses" in files else None,
+        motion="; ".join(performed),
+        looks="; ".join(actor.character.looks() for actor in actors),
         prompt=pair.caption,
         category=pair.category,
         fps=str(fps),
         frames=frames,
+        width=box.width,
+        height=box.height,
         seed=seed,
         sha256={key: sha256(folder / file) for key, file in files.items()},
     )
