@@ -24,6 +24,7 @@ from diptych.options import (
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
+    WordsOptions,
 )
 from diptych.types import InputError
 
@@ -123,6 +124,22 @@ MOST = [
         ),
     ),
     (
+        "animate cup.png dance.mp4 -o out.mp4 --motion pose --poses p.json --pose-weights a --detector-weights b "
+        "--animal-weights c --pose-fit box",
+        "animate_files",
+        AnimateOptions(
+            reference=Path("cup.png"),
+            driving=Path("dance.mp4"),
+            output=Path("out.mp4"),
+            motion="pose",
+            poses=Path("p.json"),
+            pose_weights="a",
+            detector_weights="b",
+            animal_weights="c",
+            pose_fit="box",
+        ),
+    ),
+    (
         "plan --backbone wan --release wan2.1 --weights there --revision v2 --size 64x96 832x480 --window 33 --steps 8 "
         "--guidance-scale 1 --card 16 24.5 --main-memory 32 --json p.json",
         "plan",
@@ -141,11 +158,12 @@ MOST = [
         ),
     ),
     (
-        "train mini --size tiny -o run --stage vae --seed 3 --minutes 1.5 --threads 1 --set a=1 b.c=x=y --set d= "
+        "train mini --size tiny --preset base -o run --stage vae --seed 3 --minutes 1.5 --threads 1 --set a=1 b.c=x=y --set d= "
         "--dry-run",
         "train_mini",
         TrainMiniOptions(
             size="tiny",
+            preset="base",
             output=Path("run"),
             stage="vae",
             seed=3,
@@ -156,9 +174,20 @@ MOST = [
         ),
     ),
     (
-        "bench puppets --json f.json --sheet s.png --suite first --model folder --steps 4 --pairs 8",
+        "bench puppets --json f.json --sheet s.png --suite first --model folder --adapter mine --steps 4 --pairs 8 --posed "
+        "--pose-fit reference",
         "bench_puppets",
-        BenchPuppetsOptions(json=Path("f.json"), sheet=Path("s.png"), suite="first", model="folder", steps=4, pairs=8),
+        BenchPuppetsOptions(
+            json=Path("f.json"),
+            sheet=Path("s.png"),
+            suite="first",
+            model="folder",
+            steps=4,
+            adapter=Path("mine"),
+            posed=True,
+            pose_fit="reference",
+            pairs=8,
+        ),
     ),
     (
         "puppets sheet -o s.png --seed 5 --rows 3 --split",
@@ -168,8 +197,8 @@ MOST = [
     (
         "prepare in -o out --step poses --min-frames 17 --max-frames 33 --clips-per-shot 2 --max-side 640 "
         "--max-blur 0.5 --min-motion 2 --max-missing 0.1 --poses found --pose-weights a "
-        "--animal-weights b --detector-weights c --describer http://localhost:1/v1 --describer-model m "
-        "--describer-key K --describer-requests 9 --latents mini --weights w --set batch=2 cached=8 "
+        "--animal-weights b --detector-weights c --endpoint http://localhost:1/v1 --mllm m "
+        "--api-key-env K --max-requests 9 --latents mini --weights w --set batch=2 cached=8 "
         "--workers 4 --redo --quiet",
         "prepare_footage",
         PrepareOptions(
@@ -187,10 +216,7 @@ MOST = [
             pose_weights="a",
             animal_weights="b",
             detector_weights="c",
-            describer="http://localhost:1/v1",
-            describer_model="m",
-            describer_key="K",
-            describer_requests=9,
+            words=WordsOptions(endpoint="http://localhost:1/v1", model="m", api_key_env="K", max_requests=9),
             latents="mini",
             weights="w",
             overrides=(("batch", "2"), ("cached", "8")),
@@ -394,7 +420,7 @@ def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[st
         ("prepare in", "-o DATASET is needed"),
         ("prepare in other -o out", "one FOLDER at a time"),
         ("prepare in -o out --min-frames 200", "--min-frames 200 is more than --max-frames 121"),
-        ("prepare in -o out --describer http://a", "--describer-model"),
+        ("prepare in -o out --endpoint http://a", "--mllm NAME"),
         ("prepare in -o out --step latents", "--latents BACKBONE"),
         ("prepare in -o out --animal-weights a", "go with --pose-weights"),
         ("prepare in -o out --max-blur 1.5", "not from 0 to 1"),

@@ -146,8 +146,8 @@ def _add_animate(commands: _Commands) -> None:
         "--poses", metavar="PATH", type=Path, help="the video's poses: a file or folder made elsewhere"
     )
     animate.add_argument("--pose-weights", metavar="PATH|REPO", help="a ViTPose that finds them, where none are given")
-    animate.add_argument("--pose-detector", metavar="PATH|REPO", help="the RT-DETR that finds figures for it")
-    animate.add_argument("--pose-animals", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
+    animate.add_argument("--detector-weights", metavar="PATH|REPO", help="the RT-DETR that finds figures for it")
+    animate.add_argument("--animal-weights", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
     _add_pose_fit(animate)
     animate.add_argument(
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
@@ -220,8 +220,8 @@ def _animate(args: argparse.Namespace) -> int | None:
         motion=args.motion,
         poses=args.poses,
         pose_weights=args.pose_weights,
-        pose_detector=args.pose_detector,
-        pose_animals=args.pose_animals,
+        detector_weights=args.detector_weights,
+        animal_weights=args.animal_weights,
         pose_fit=args.pose_fit,
         model=args.model,
         backbone=args.backbone,
@@ -388,12 +388,7 @@ def _add_prepare(commands: _Commands) -> None:
     )
     prepare.add_argument("--animal-weights", metavar="FOLDER|REPO", help="find four-legged animals too, with these")
     prepare.add_argument("--detector-weights", metavar="FOLDER|REPO", help="another detector than the published one")
-    prepare.add_argument(
-        "--describer", metavar="URL", help="ask a language model there for words (default: from skeletons and colours)"
-    )
-    prepare.add_argument("--describer-model", metavar="NAME", help="which model there")
-    prepare.add_argument("--describer-key", metavar="VARIABLE", help="environment variable that holds the key")
-    prepare.add_argument("--describer-requests", metavar="N", type=_count_from(1), help="ask at most so often")
+    _add_words(prepare)
     prepare.add_argument(
         "--latents", choices=("mini", "hunyuan15", "wan", "motif"), help="also encode what this backbone trains on"
     )
@@ -425,8 +420,6 @@ def _prepare(args: argparse.Namespace) -> None:
     shortest, longest = args.min_frames or 49, args.max_frames or 121
     if shortest > longest:
         args.parser.error(f"--min-frames {shortest} is more than --max-frames {longest}")
-    if args.describer is not None and args.describer_model is None:
-        args.parser.error("--describer needs --describer-model: the model's name there")
     if args.latents is None and (args.weights or args.overrides or args.step == "latents"):
         args.parser.error("--step latents, --weights and --set go with --latents BACKBONE")
     if args.pose_weights is None and (args.animal_weights or args.detector_weights):
@@ -447,10 +440,7 @@ def _prepare(args: argparse.Namespace) -> None:
             pose_weights=args.pose_weights,
             animal_weights=args.animal_weights,
             detector_weights=args.detector_weights,
-            describer=args.describer,
-            describer_model=args.describer_model,
-            describer_key=args.describer_key,
-            describer_requests=args.describer_requests,
+            words=_words(args),
             latents=args.latents,
             weights=args.weights,
             overrides=tuple(args.overrides),

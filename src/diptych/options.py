@@ -6,7 +6,7 @@ Nothing here imports more than the standard library, so that reading the command
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Literal
@@ -48,8 +48,8 @@ class AnimateOptions:
             on where nothing is said.
         poses: file or folder of the video's poses, in any form that ``data/pose_formats.py`` knows.
         pose_weights: folder or repository of the network that finds joints, where no poses are given.
-        pose_detector: of the network that finds figures; its makers' own where nothing is said.
-        pose_animals: of the network that finds joints of animals; without one animals are not looked for.
+        detector_weights: of the network that finds figures; its makers' own where nothing is said.
+        animal_weights: of the network that finds joints of animals; without one animals are not looked for.
         pose_fit: how skeletons come into their panel.
         model: name of a bundled model, or a folder that holds one.
         backbone: what kind of model it is.
@@ -91,8 +91,8 @@ class AnimateOptions:
     motion: Literal["rgb", "pose"] | None = None
     poses: Path | None = None
     pose_weights: str | None = None
-    pose_detector: str | None = None
-    pose_animals: str | None = None
+    detector_weights: str | None = None
+    animal_weights: str | None = None
     pose_fit: PoseFit = "raw"
     model: str = "mini"
     backbone: BackboneName = "mini"
@@ -349,11 +349,8 @@ class PrepareOptions:
             poses are used.
         animal_weights: the same of four-legged animals; without it none are looked for.
         detector_weights: of the detector; the published one where nothing is said.
-        describer: address of a multimodal language model that speaks the usual protocol; without it words follow from
-            skeletons and colours.
-        describer_model: the name of the model there.
-        describer_key: environment variable that holds the key.
-        describer_requests: most requests of a run, >= 1.
+        words: who puts clips into words; offline, words follow from skeletons and colours. Answers are kept in the
+            dataset where no folder is named.
         latents: backbone for which drawn windows are encoded, as its training would; None encodes nothing.
         weights: folder or repository of that backbone.
         overrides: settings of its training by name, as (key, value).
@@ -376,10 +373,7 @@ class PrepareOptions:
     pose_weights: str | None = None
     animal_weights: str | None = None
     detector_weights: str | None = None
-    describer: str | None = None
-    describer_model: str | None = None
-    describer_key: str | None = None
-    describer_requests: int | None = None
+    words: WordsOptions = field(default_factory=WordsOptions)
     latents: BackboneName | None = None
     weights: str | None = None
     overrides: tuple[tuple[str, str], ...] = ()

@@ -283,8 +283,8 @@ def _poses_for(options: AnimateOptions, session: Session, driver: Driver) -> Cli
         driver.info,
         options.poses,
         weights=options.pose_weights,
-        detector=options.pose_detector,
-        animals=options.pose_animals,
+        detector=options.detector_weights,
+        animals=options.animal_weights,
         quiet=options.quiet,
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ from diptych import __version__
 from diptych.data.poses import ClipPoses
 from diptych.method import text_guidance
 from diptych.method.tracking import link
-from diptych.options import PrepareOptions, PrepareReportOptions, TrainStageOptions
+from diptych.options import PrepareOptions, PrepareReportOptions, TrainStageOptions, WordsOptions
 from diptych.prepare.captions import Describe, UndescribedError
 from diptych.prepare.clips import ClipSettings
 from diptych.prepare.job import Experts, PrepareSettings, prepare
@@ -85,12 +85,12 @@ def settings_of(options: PrepareOptions) -> PrepareSettings:
 def experts_of(options: PrepareOptions) -> Experts:
     """Who finds poses and words. Nothing is loaded yet: every process makes its own when it needs it."""
     people, others = options.pose_weights, (options.animal_weights, options.detector_weights)
-    online = options.describer is not None
+    online, answers = options.words.endpoint is not None, options.output / "prepare" / "answers"
     return Experts(
         estimator=None if people is None else partial(_estimator, people, *others),
         estimator_name=" + ".join(name for name in (people, *others) if name) or "none",
-        describer=partial(_model, options, options.output / "prepare" / "answers") if online else _Rules,
-        describer_name=f"{options.describer} {options.describer_model}" if online else "rules",
+        describer=partial(_model, replace(options.words, cache=options.words.cache or answers)) if online else _Rules,
+        describer_name=f"{options.words.endpoint} {options.words.model}" if online else "rules",
         describer_threads=_THREADS if online else 0,
         latents=None if options.latents is None else partial(_encode, options),
     )
@@ -195,17 +195,10 @@ def _asked(question: partial[str]) -> str:
         raise UndescribedError(str(error)) from None
 
 
-def _model(options: PrepareOptions, answers: Path) -> Describe:
+def _model(words: WordsOptions) -> Describe:
     from diptych.experts.describe import MllmDescriber
-    from diptych.experts.mllm import Endpoint, MllmClient
+    from diptych.recipes.words import open_describer
 
-    assert options.describer is not None
-    assert options.describer_model is not None
-    endpoint = Endpoint(
-        options.describer,
-        options.describer_model,
-        api_key_env=options.describer_key,
-        max_requests=options.describer_requests,
-        parallel=_THREADS,
-    )
-    return _Model(MllmDescriber(MllmClient(endpoint, answers)))
+    opened = open_describer(words)
+    assert isinstance(opened, MllmDescriber)
+    return _Model(opened)
