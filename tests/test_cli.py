@@ -174,8 +174,8 @@ MOST = [
         ),
     ),
     (
-        "bench puppets --json f.json --sheet s.png --suite first --model folder --adapter mine --steps 4 --pairs 8 --posed "
-        "--pose-fit reference",
+        "bench puppets --json f.json --sheet s.png --suite first --model folder --adapter mine --steps 4 --pairs 8 "
+        "--posed --pose-fit reference",
         "bench_puppets",
         BenchPuppetsOptions(
             json=Path("f.json"),
