@@ -125,7 +125,7 @@ MOST = [
     ),
     (
         "animate cup.png dance.mp4 -o out.mp4 --motion pose --poses p.json --pose-weights a --detector-weights b "
-        "--animal-weights c --pose-fit box",
+        "--animal-weights c --pose-fit box --describe --endpoint http://localhost:1/v1 --mllm m",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -137,6 +137,8 @@ MOST = [
             detector_weights="b",
             animal_weights="c",
             pose_fit="box",
+            describe=True,
+            words=WordsOptions(endpoint="http://localhost:1/v1", model="m"),
         ),
     ),
     (
@@ -158,8 +160,8 @@ MOST = [
         ),
     ),
     (
-        "train mini --size tiny --preset base -o run --stage vae --seed 3 --minutes 1.5 --threads 1 --set a=1 b.c=x=y --set d= "
-        "--dry-run",
+        "train mini --size tiny --preset base -o run --stage vae --seed 3 --minutes 1.5 --threads 1 "
+        "--set a=1 b.c=x=y --set d= --dry-run",
         "train_mini",
         TrainMiniOptions(
             size="tiny",

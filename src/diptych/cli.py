@@ -103,6 +103,10 @@ def _add_animate(commands: _Commands) -> None:
         "--preview", metavar="FILE", type=Path, help="also write reference, driving video and result side by side"
     )
     animate.add_argument("--prompt", metavar="TEXT", help="what is to be seen, in plain English")
+    animate.add_argument(
+        "--describe", action="store_true", help="without --prompt, put picture and video into words for one"
+    )
+    _add_words(animate)
     animate.add_argument("--seed", metavar="N", type=_count_from(0), default=0, help="of the noise (default 0)")
     animate.add_argument("--steps", metavar="N", type=_count_from(1), help="denoising steps (default: the model's)")
     animate.add_argument(
@@ -217,6 +221,8 @@ def _animate(args: argparse.Namespace) -> int | None:
         start=args.start,
         end=args.end,
         mark=args.mark,
+        describe=args.describe,
+        words=_words(args),
         motion=args.motion,
         poses=args.poses,
         pose_weights=args.pose_weights,

@@ -23,6 +23,33 @@ MiniStage = Literal["all", "locator", "vae", "cache", "sight", "denoiser"]
 
 
 @dataclass(frozen=True)
+class WordsOptions:
+    """Who puts motion and looks into words: rules, offline, or a multimodal model where an endpoint is named.
+
+    Attributes:
+        endpoint: address of a service that speaks OpenAI's chat protocol, up to and without ``/chat/completions``.
+        model: as the endpoint names it.
+        api_key_env: environment variable that holds the key. The name, never the key itself.
+        requests_per_minute: to the endpoint, > 0.
+        max_requests: to the endpoint in all, >= 1.
+        max_cost: in the currency of the prices, > 0; needs both of them.
+        price_in: of a million tokens sent, >= 0.
+        price_out: of a million tokens received, >= 0.
+        cache: folder of answers; one of the user's caches where nothing is said.
+    """
+
+    endpoint: str | None = None
+    model: str | None = None
+    api_key_env: str | None = None
+    requests_per_minute: float | None = None
+    max_requests: int | None = None
+    max_cost: float | None = None
+    price_in: float | None = None
+    price_out: float | None = None
+    cache: Path | None = None
+
+
+@dataclass(frozen=True)
 class AnimateOptions:
     """One picture performs the motion of one video.
 
@@ -32,6 +59,8 @@ class AnimateOptions:
         output: mp4 file to write.
         preview: mp4 file that shows reference, driving video and result side by side, enlarged for people.
         prompt: what is to be seen; an empty string is a prompt too.
+        describe: whether picture and video are put into words for a prompt, where none is given.
+        words: by whom.
         seed: of the noise.
         steps: denoising steps, >= 1.
         guidance_scale: how strongly the prompt is followed; 1 is no guidance.
@@ -76,6 +105,8 @@ class AnimateOptions:
     output: Path
     preview: Path | None = None
     prompt: str | None = None
+    describe: bool = False
+    words: WordsOptions = field(default_factory=WordsOptions)
     seed: int = 0
     steps: int | None = None
     guidance_scale: float | None = None
@@ -127,33 +158,6 @@ class AnimateJobsOptions:
     jobs: Path
     output: Path
     common: AnimateOptions
-
-
-@dataclass(frozen=True)
-class WordsOptions:
-    """Who puts motion and looks into words: rules, offline, or a multimodal model where an endpoint is named.
-
-    Attributes:
-        endpoint: address of a service that speaks OpenAI's chat protocol, up to and without ``/chat/completions``.
-        model: as the endpoint names it.
-        api_key_env: environment variable that holds the key. The name, never the key itself.
-        requests_per_minute: to the endpoint, > 0.
-        max_requests: to the endpoint in all, >= 1.
-        max_cost: in the currency of the prices, > 0; needs both of them.
-        price_in: of a million tokens sent, >= 0.
-        price_out: of a million tokens received, >= 0.
-        cache: folder of answers; one of the user's caches where nothing is said.
-    """
-
-    endpoint: str | None = None
-    model: str | None = None
-    api_key_env: str | None = None
-    requests_per_minute: float | None = None
-    max_requests: int | None = None
-    max_cost: float | None = None
-    price_in: float | None = None
-    price_out: float | None = None
-    cache: Path | None = None
 
 
 @dataclass(frozen=True)

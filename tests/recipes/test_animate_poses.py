@@ -148,3 +148,13 @@ def test_windows_of_other_poses_are_not_gone_on_with(options, driver, tmp_path, 
         animate_files(dataclasses.replace(options, poses=tmp_path / "moved.safetensors"))
     animate_files(options)
     assert times(options.output) == times(options.driving)
+
+
+def test_picture_and_poses_are_put_into_a_prompt_where_none_is_given(options):
+    animate_files(dataclasses.replace(options, describe=True))
+    prompt = run(options)["prompt"]
+    assert prompt
+    assert prompt[0].isupper()
+    assert prompt.endswith(".")
+    animate_files(dataclasses.replace(options, describe=True, prompt="mine"))
+    assert run(options)["prompt"] == "mine"

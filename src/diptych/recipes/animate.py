@@ -41,7 +41,7 @@ from diptych.models.mini import MiniBackbone
 from diptych.models.parallel import join, rank_and_size
 from diptych.models.protocol import Facts
 from diptych.models.savings import Savings
-from diptych.options import AnimateOptions, Fit, PoseFit
+from diptych.options import AnimateOptions, DescribeOptions, Fit, PoseFit
 from diptych.progress import progress
 from diptych.recipes.pose_drive import placed, poses_of_video
 from diptych.types import Frames, InputError, Picture
@@ -203,6 +203,8 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     if options.threads:
         torch.set_num_threads(options.threads)
     _refuse_overwriting(options)
+    if options.describe and options.prompt is None:
+        options = dataclasses.replace(options, prompt=_described(options))
     reference = read_image(options.reference, background=options.background or _WHITE)
     driver = Driver.of(options)
     session = session or session_for(options)
@@ -269,6 +271,17 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     for note in notes:
         print(f"diptych: {note}", file=sys.stderr)
     return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes))
+
+
+def _described(options: AnimateOptions) -> str:
+    """The prompt that a describer fuses of picture and video (paper, section 3.3).
+
+    Raises:
+        InputError: as :func:`~diptych.recipes.words.words_for`.
+    """
+    from diptych.recipes.words import words_for
+
+    return words_for(DescribeOptions(options.reference, options.driving, options.poses, options.words)).prompt
 
 
 def _poses_for(options: AnimateOptions, session: Session, driver: Driver) -> ClipPoses | None:

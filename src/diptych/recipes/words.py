@@ -64,6 +64,18 @@ def describe_files(options: DescribeOptions) -> None:
     Raises:
         InputError: if a file cannot be read, or no usable answer came.
     """
+    words = words_for(options)
+    print(json.dumps({**asdict(words), "by": options.words.model or "rules"}, indent=2, ensure_ascii=False))
+    if options.words.endpoint is None and not words.motion:
+        print("Nothing is said of the motion: rules need --poses, a model an --endpoint.", file=sys.stderr)
+
+
+def words_for(options: DescribeOptions) -> Words:
+    """Motion, looks and prompt; what a model cost is said on standard error.
+
+    Raises:
+        InputError: if a file cannot be read, or no usable answer came.
+    """
     reference = read_image(options.reference)
     describer = open_describer(options.words)
     try:
@@ -71,11 +83,9 @@ def describe_files(options: DescribeOptions) -> None:
     finally:
         if isinstance(describer, MllmDescriber):
             describer.client.close()
-    print(json.dumps({**asdict(words), "by": options.words.model or "rules"}, indent=2, ensure_ascii=False))
     if isinstance(describer, MllmDescriber):
         print(describer.client.spent().sentence(), file=sys.stderr)
-    elif not words.motion:
-        print("Nothing is said of the motion: rules need --poses, a model an --endpoint.", file=sys.stderr)
+    return words
 
 
 def _words(describer: Describer, reference: Picture, options: DescribeOptions) -> Words:
