@@ -1,5 +1,8 @@
 """The canvas as blocks of diffusers' ModularPipeline makes what our own sampler makes."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -64,19 +67,46 @@ def test_blocks_and_sampler_make_the_same(checkpoint, name):
     assert (made - wanted).abs().max() < 1e-4
 
 
+def adapted(backbone, folder):
+    """Puts an adapter on that says something, and saves it."""
+    add_adapter(backbone.transformer, backbone.facts.feed_forward, LoraSettings(rank=2))
+    generator = torch.Generator().manual_seed(0)
+    for parameter in backbone.transformer.parameters():
+        if parameter.requires_grad:
+            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
+    save_adapter(folder, [backbone.transformer], backbone.contract)
+
+
 def test_an_adapter_of_ours_works_in_the_ecosystem(checkpoint, tmp_path):
     from diptych.models.modular import HunyuanCanvasBlocks
 
     reference, driving = inputs()
     backbone = Hunyuan15(Source(str(checkpoint("hunyuan15"))))
     plain = ours(backbone, reference, driving)
-    add_adapter(backbone.transformer, backbone.facts.feed_forward, LoraSettings(rank=2))
-    generator = torch.Generator().manual_seed(0)
-    for parameter in backbone.transformer.parameters():
-        if parameter.requires_grad:
-            parameter.data = torch.randn(parameter.shape, generator=generator) * 0.2
-    save_adapter(tmp_path / "adapter", [backbone.transformer], backbone.contract)
+    adapted(backbone, tmp_path / "adapter")
     wanted = ours(backbone, reference, driving)
     assert (wanted - plain).abs().max() > 1e-3
     made = theirs(HunyuanCanvasBlocks, checkpoint("hunyuan15"), reference, driving, tmp_path / "adapter")
     assert (made - wanted).abs().max() < 1e-4
+
+
+def test_the_example_in_the_documentation_runs(checkpoint, tmp_path):
+    """Word for word, but for where weights and adapter lie."""
+    page = (Path(__file__).parents[2] / "docs" / "backbones.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    assert len(examples) == 1
+    adapted(Hunyuan15(Source(str(checkpoint("hunyuan15")))), tmp_path / "adapter")
+    code = examples[0]
+    for name, place in (
+        ("hunyuanvideo-community/HunyuanVideo-1.5-480p_i2v", checkpoint("hunyuan15")),
+        ("ADAPTER", tmp_path / "adapter"),
+    ):
+        assert code.count(f'"{name}"') == 1
+        code = code.replace(f'"{name}"', repr(str(place)))
+    picture, frames = inputs()
+    known = {"picture": picture, "frames": frames}
+    exec(code, known)  # the page is ours
+    videos = torch.as_tensor(np.asarray(known["videos"]))
+    # A lead-in of 25 frames, and the driver's 7 in two cells of four.
+    assert sorted(videos.shape[1:]) == [3, 33, 64, 64]
+    assert torch.isfinite(videos.float()).all()

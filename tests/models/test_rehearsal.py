@@ -43,6 +43,14 @@ def test_products_convolutions_and_attention_are_counted():
     assert found.peak_bytes == q.numel() * 4
 
 
+@pytest.mark.parametrize(("inside", "outside"), [(4, 8), (8, 4)])
+def test_a_convolution_on_a_cpu_copies_one_of_what_it_reads_and_makes(inside, outside):
+    clip, kernel = empty(1, inside, 4, 64, 64), empty(outside, inside, 1, 1, 1)
+    found = rehearse(lambda: functional.conv3d(clip, kernel))
+    assert found.peak_bytes == outside * 4 * 64 * 64 * 4
+    assert found.reordered_bytes - found.peak_bytes == max(inside, outside) * 4 * 64 * 64 * 4
+
+
 def test_real_masks_choose_tokens():
     tokens, mask = empty(10, 4), torch.tensor([True] * 7 + [False] * 3)
     shapes = []

@@ -67,6 +67,11 @@ def test_a_dry_run_reads_no_weights(bare, capsys):
     run = json.loads(capsys.readouterr().out)
     assert run["model"]["name"] == "wan"
     assert run["model"]["contract"]["window_frames"] == 9
+    plan = run["plan"]
+    assert plan["card_bytes"]["denoising"] > plan["card_bytes"]["reading"] > 0.8 * 2**30
+    assert plan["operations_a_window"] > 1e9
+    assert all(side % 16 == 0 for side in plan["panel"])
+    assert "nothing here was measured" in plan["note"]
     with pytest.raises(InputError, match="cannot be used"):
         animate_files(asked(bare, dry_run=False))
 

@@ -29,8 +29,8 @@ class Rehearsal:
 
     Attributes:
         peak_bytes: most bytes of intermediate results alive at once.
-        reordered_bytes: the same where convolutions copy what they read and what they make into an order of their own,
-            as they do on a CPU.
+        reordered_bytes: the same where convolutions copy what they read into an order of their own, and then what they
+            made out of it, as they do on a CPU.
         flops: floating-point operations of matrix products, convolutions and attention.
     """
 
@@ -76,7 +76,8 @@ class _Alive(TorchDispatchMode):
         for leaf in tree_leaves(made):
             if isinstance(leaf, Tensor) and leaf.device == META:
                 self._count(leaf.untyped_storage(), leaf.untyped_storage().nbytes())
-        copied = _size(args[0]) + _size(made) if func is torch.ops.aten.convolution.default else 0
+        # The copy of what is read is gone before what was made is put in order, so they never lie beside each other.
+        copied = max(_size(args[0]), _size(made)) if func is torch.ops.aten.convolution.default else 0
         self.reordered = max(self.reordered, self._now + copied)
         return made
 

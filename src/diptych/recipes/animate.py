@@ -136,13 +136,8 @@ def _settings(facts: Facts, steps: int | None, guidance_scale: float | None, con
     )
 
 
-def session_for(options: AnimateOptions) -> Session:
-    """The session that a call asks for; for a dry run of a foundation backbone one without weights.
-
-    Raises:
-        InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
-    """
-    savings = Savings(
+def _savings(options: AnimateOptions) -> Savings:
+    return Savings(
         step_cache=options.step_cache,
         offload=options.offload,
         storage=options.storage,
@@ -150,6 +145,15 @@ def session_for(options: AnimateOptions) -> Session:
         compile=options.compile,
         attention=options.attention,
     )
+
+
+def session_for(options: AnimateOptions) -> Session:
+    """The session that a call asks for; for a dry run of a foundation backbone one without weights.
+
+    Raises:
+        InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
+    """
+    savings = _savings(options)
     continues = None if options.windows is None else options.windows == "continue"
     if options.backbone != "mini" and (options.dry_run or options.memory == "auto"):
         sketch = sketch_backbone(
@@ -216,6 +220,9 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     asked = _Asked(options, session, reference, driver, sizing, phases, poses)
     run = asked.described()
     if options.dry_run:
+        from diptych.recipes.plan import foreseen
+
+        run["plan"] = foreseen(session, reference, _savings(options), options.weights, auto=options.memory == "auto")
         print(json.dumps(run, indent=2, default=str))
         return None
     rank, processes = rank_and_size()

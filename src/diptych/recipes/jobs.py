@@ -59,7 +59,7 @@ def animate_jobs(options: AnimateJobsOptions) -> int:
             print(f"diptych: {said} is there already", file=sys.stderr)
             continue
         try:
-            if session is None and not job.options.dry_run:
+            if session is None:
                 session = session_for(options.common)
             animate_files(job.options, session)
         except Exception as error:  # whatever one line does, the others are made

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import math
 import os
@@ -13,6 +14,7 @@ from typing import Any
 import torch
 
 from diptych.animate.sampler import SamplerSettings
+from diptych.animate.session import Session
 from diptych.files import write_json
 from diptych.media.frame import panel_for
 from diptych.models.budget import GIB, Need, Stage
@@ -20,7 +22,7 @@ from diptych.models.foundation import Foundation
 from diptych.models.load import sketch_backbone
 from diptych.models.savings import Savings
 from diptych.options import PlanOptions
-from diptych.types import InputError
+from diptych.types import InputError, Picture
 
 LADDER = (
     Savings(),
@@ -93,13 +95,59 @@ def plan(options: PlanOptions) -> None:
             seconds = _seconds(fit.need, steps, card) if fit else None
             print("  " + _row(card, fit, seconds))
             rows.append(_facts(stage, card, fit, seconds))
-    print("\nMemory is counted by rehearsal; times are arithmetic, and nothing here was measured on a card.")
+    print(f"\n{_ARITHMETIC[0].upper()}{_ARITHMETIC[1:]}")
     if options.json:
         write_json(options.json, {"plan": rows, "steps": steps, "guidance_scale": scale})
 
 
+_MINI = (
+    "nothing is predicted for the mini: it held 0.6 GiB and made 19 frames a second on two CPU cores "
+    "(benchmarks/animate_speed.py)."
+)
+_ARITHMETIC = "memory on a card is counted by rehearsal and times are arithmetic; nothing here was measured on a card."
+
+
+def foreseen(
+    session: Session, reference: Picture, savings: Savings, weights: str | None, *, auto: bool
+) -> dict[str, Any]:
+    """What a dry run says of memory and time.
+
+    Args:
+        session: of a sketched backbone, or of the mini.
+        reference: whose shape decides that of the panel.
+        savings: that were asked for.
+        weights: where they lie, as for :func:`encoder_bytes`.
+        auto: whether what makes it fit this card is added.
+
+    Raises:
+        InputError: as :func:`chosen_savings`.
+    """
+    backbone = session.backbone
+    if not isinstance(backbone, Foundation):
+        return {"note": _MINI}
+    _, height, width = session.window_shape(reference)
+    guided = session.settings.guidance_scale != 1
+    stage = stage_for(backbone, width, height, encoders=encoder_bytes(backbone, weights), guided=guided)
+    chosen = chosen_savings(stage, savings) if auto else savings
+    need, card = stage.need(chosen), None
+    if torch.cuda.is_available():
+        whole = torch.cuda.mem_get_info()[1] / 1e9
+        card = next((size for size in CARDS if abs(whole / size - 1) < 0.1), None)
+    return {
+        "with": options_of(chosen),
+        "panel": [stage.width, stage.height],
+        "tokens": need.tokens,
+        "card_bytes": need.phases,
+        "main_memory_bytes": need.main_memory,
+        "operations_a_window": session.settings.steps * need.step_flops + need.vae_flops,
+        "seconds_a_window": None if card is None else _seconds(need, session.settings.steps, card),
+        "note": _ARITHMETIC,
+    }
+
+
+@functools.lru_cache(maxsize=4)
 def stage_for(backbone: Foundation, width: int, height: int, *, encoders: int, guided: bool) -> Stage:
-    """A size of panel as a session would choose it for a picture of that size."""
+    """A size of panel as a session would choose it for a picture of that size; the last few are remembered."""
     box = panel_for(width, height, width * height, backbone.contract.panel_multiple)
     return Stage(backbone, box.panel_height, box.panel_width, encoders, 2 if guided else 1)
 
