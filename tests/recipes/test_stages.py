@@ -75,7 +75,12 @@ def test_the_adapter_changes_what_the_mini_makes(trained, mini, tmp_path):
     write_image(tmp_path / "r.png", rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
     write_clip(tmp_path / "d.mp4", Clip.at_fps(rng.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8), 12))
     options = AnimateOptions(
-        reference=tmp_path / "r.png", driving=tmp_path / "d.mp4", output=tmp_path / "a.mp4", model=str(mini), quiet=True
+        reference=tmp_path / "r.png",
+        driving=tmp_path / "d.mp4",
+        output=tmp_path / "a.mp4",
+        model=str(mini),
+        motion="rgb",
+        quiet=True,
     )
     animate_files(replace(options, adapter=trained / "adapter"))
     run = json.loads((tmp_path / "a.mp4.run.json").read_text())
