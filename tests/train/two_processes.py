@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from test_adapter import NOISE, task
 
 from diptych.train.adapter import AdapterTask
 from diptych.train.loop import LoopSettings, train
-from test_adapter import NOISE, task
 
 DESCENT = LoopSettings(
     steps=20,
