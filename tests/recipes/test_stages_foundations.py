@@ -75,8 +75,9 @@ def asked(checkpoint, name, manifest, folder, **settings):
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_an_adapter_is_trained_saved_and_animates(checkpoint, name, manifest, tmp_path):
-    # Two experts take turns, so either needs steps of its own.
-    settings = {"loop.steps": "48"} if name == "wan2.2" else {}
+    # Two experts take turns, so either needs steps of its own; of Motif's layers few are feed-forward of the video.
+    longer = {"wan2.2": {"loop.steps": "48"}, "motif": {"loop.steps": "96", "loop.learning_rate": "0.02"}}
+    settings = longer.get(name, {})
     options = asked(checkpoint, name, manifest, tmp_path / "run", **settings)
     train_pose(options)
     lines = [json.loads(line) for line in (tmp_path / "run/training/metrics.jsonl").read_text().splitlines()]
