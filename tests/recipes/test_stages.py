@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from blocks import save_random_mini
 from diptych.media.image import write_image
@@ -18,6 +19,7 @@ from diptych.options import AnimateOptions, TrainStageOptions
 from diptych.recipes.animate import animate_files
 from diptych.recipes.stages import stage1_pose, train_pose
 from diptych.types import Clip, InputError
+from kills import Moment, run
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 SMALL = (
@@ -75,7 +77,12 @@ def test_the_adapter_changes_what_the_mini_makes(trained, mini, tmp_path):
     write_image(tmp_path / "r.png", rng.integers(0, 256, (32, 32, 3), dtype=np.uint8))
     write_clip(tmp_path / "d.mp4", Clip.at_fps(rng.integers(0, 256, (9, 32, 32, 3), dtype=np.uint8), 12))
     options = AnimateOptions(
-        reference=tmp_path / "r.png", driving=tmp_path / "d.mp4", output=tmp_path / "a.mp4", model=str(mini), quiet=True
+        reference=tmp_path / "r.png",
+        driving=tmp_path / "d.mp4",
+        output=tmp_path / "a.mp4",
+        model=str(mini),
+        motion="rgb",
+        quiet=True,
     )
     animate_files(replace(options, adapter=trained / "adapter"))
     run = json.loads((tmp_path / "a.mp4.run.json").read_text())
@@ -97,6 +104,43 @@ def test_a_finished_run_has_nothing_left_to_do_and_other_settings_are_refused(tr
         train_pose(asked(mini, trained, ("adapter.rank", "8")))
     with pytest.raises(InputError, match="another VAE or contract"):
         train_pose(asked(mini, trained, ("history", "8")))
+
+
+def test_another_seed_trains_otherwise_on_the_same_draws(trained, mini, tmp_path):
+    shared = (("cache", str(trained / "cache")), ("loop.preview_every", "0"))
+    train_pose(asked(mini, tmp_path, *shared, seed=1))
+    ours, theirs = (adapter_of(folder) for folder in (tmp_path, trained))
+    assert any(not torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def adapter_of(folder):
+    return load_file(folder / "adapter" / "pytorch_lora_weights.safetensors")
+
+
+def losses(folder):
+    lines = [json.loads(line) for line in (folder / "training" / "metrics.jsonl").read_text().splitlines()]
+    return [line["loss"] for line in lines if "loss" in line]
+
+
+def test_a_killed_run_goes_on_to_the_last_digit(trained, mini, tmp_path):
+    def words(out):
+        settings = [f"{name}={value}" for name, value in (*SMALL, ("cache", trained / "cache"), ("loop.steps", 6))]
+        common = ["--backbone", "mini", "--model", str(mini), "--data", "puppets", "--threads", "1"]
+        return ["train", "stage1_pose", *common, "-o", str(out), "--set", *settings]
+
+    unbroken, killed = tmp_path / "unbroken", tmp_path / "killed"
+    for folder in (unbroken, killed):
+        folder.mkdir()
+    whole = run(words(unbroken), unbroken)
+    assert whole.code == 0, whole.said
+    died = run(words(killed), killed, Moment(int(0.5 * whole.events), 0.0))
+    assert died.code == -9, died.said
+    assert len(losses(killed)) < 6
+    again = run(words(killed), killed)
+    assert again.code == 0, again.said
+    assert losses(killed) == losses(unbroken)
+    ours, theirs = adapter_of(killed), adapter_of(unbroken)
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
 
 
 def test_another_loss_region_shares_the_draws(trained, mini, tmp_path):

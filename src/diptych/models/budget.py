@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.method.incontext import Condition, Window, canvas_mask, model_input, opening
+from diptych.models.adapters import ADAPTER, LoraSettings, add_adapter
 from diptych.models.foundation import Foundation
 from diptych.models.rehearsal import META, Rehearsal, rehearse
 from diptych.models.savings import Savings, StepCache, Storage
@@ -25,6 +26,9 @@ _CONTEXT = 0.8 * GIB
 
 _LOST = 1.05
 """Share by which an allocator holds more than is alive."""
+
+_STATES = 20
+"""Bytes for every number that learns: weight, gradient, two moments and the moving average, 32 bits each."""
 
 _STREAMED = 2
 """Portions of offloaded weights that lie on the card at once: the one in use and the one on its way."""
@@ -80,6 +84,45 @@ class Need:
         return max(self.in_main_memory, self.networks) + self.vae + self.encoders
 
 
+@dataclass(frozen=True)
+class TrainingNeed:
+    """What a process needs that trains an adapter with one draw at a time, in bytes and operations.
+
+    Attributes:
+        frozen: weights of the networks, which stay as they are.
+        learning: numbers of the adapter.
+        block: weights of the largest block.
+        results: intermediate results at their most, there and back.
+        flops: operations of one draw, there and back.
+    """
+
+    frozen: int
+    learning: int
+    block: int
+    results: int
+    flops: float
+
+    def card(self, processes: int, *, split: bool) -> int:
+        """Most bytes on a card.
+
+        Args:
+            processes: cards that work together.
+            split: whether weights are split between them (``fsdp2``), or whole on each.
+        """
+        states = _STATES * self.learning
+        if split and processes > 1:
+            # The block in use and the one that is fetched meanwhile are whole.
+            resident = (self.frozen + states) / processes + 2 * self.block
+        else:
+            # Several processes exchange gradients through buffers of their own.
+            resident = self.frozen + states + (4 * self.learning if processes > 1 else 0)
+        return round(_LOST * (resident + self.results) + _CONTEXT)
+
+
+def _forget_gradient(weight: Tensor) -> None:
+    weight.grad = None
+
+
 @dataclass(eq=False)
 class Stage:
     """A sketched backbone and a size of canvas; what is rehearsed once is remembered.
@@ -98,6 +141,7 @@ class Stage:
     encoders: int = 0
     predictions: int = 2
     _steps: dict[StepCache | None, Rehearsal] = field(default_factory=dict)
+    _learning: dict[bool, Rehearsal] = field(default_factory=dict)
     _coding: dict[bool, tuple[Rehearsal, Rehearsal]] = field(default_factory=dict)
 
     def need(self, savings: Savings) -> Need:
@@ -118,6 +162,54 @@ class Stage:
             vae_flops=encoding.flops + decoding.flops,
             tokens=t * h * w // _patch(self.backbone.transformer.config) ** 2,
         )
+
+    def training(self, lora: LoraSettings, *, checkpointing: bool = True) -> TrainingNeed:
+        """What training an adapter needs with one draw at a time; the sketch has the adapter on it afterwards.
+
+        Args:
+            lora: size of the adapter.
+            checkpointing: whether results within blocks are made again on the way back.
+        """
+        networks = self.backbone.networks
+        frozen = sum(_bytes(network) for network in networks)
+        for network in networks:
+            if ADAPTER not in getattr(network, "peft_config", {}):
+                with torch.device(META):
+                    add_adapter(network, self.backbone.facts.feed_forward, lora)
+                # In what autocast computes; what is stored is counted below.
+                for weight in network.parameters():
+                    if weight.requires_grad:
+                        weight.data = weight.data.to(network.dtype)
+                        weight.register_post_accumulate_grad_hook(_forget_gradient)
+        weights_ = [weight for network in networks for weight in network.parameters() if weight.requires_grad]
+        if checkpointing not in self._learning:
+            for network in networks:
+                (network.enable_gradient_checkpointing if checkpointing else network.disable_gradient_checkpointing)()
+            self._learning[checkpointing] = rehearse(self._learn, learning=True)
+        blocks = [
+            block
+            for network in networks
+            for part in network.children()
+            if isinstance(part, nn.ModuleList)
+            for block in part
+        ]
+        found = self._learning[checkpointing]
+        return TrainingNeed(
+            frozen=frozen,
+            learning=sum(weight.numel() for weight in weights_),
+            block=max(_bytes(block) for block in blocks),
+            results=found.peak_bytes,
+            flops=found.flops,
+        )
+
+    def _learn(self) -> None:
+        """One draw, there and back."""
+        noisy = self._latents
+        mask = canvas_mask(self._window, noisy.shape[-2], noisy.shape[-1] // 2)
+        condition = self.backbone.fold_mask(Condition(torch.empty_like(noisy), mask.to(META)))
+        v = self.backbone.denoise(model_input(noisy, condition), torch.ones(1), self.backbone.stand_in())
+        # A tensor's own method would put the rehearsal's modes aside on the way back.
+        torch.autograd.backward((v - noisy).square().mean())
 
     @property
     def _window(self) -> Window:

@@ -39,14 +39,18 @@ class Rehearsal:
     flops: float
 
 
-def rehearse(run: Callable[[], Any]) -> Rehearsal:
+def rehearse(run: Callable[[], Any], *, learning: bool = False) -> Rehearsal:
     """Goes through ``run`` on the meta device; modules that it uses must lie there.
+
+    Args:
+        run: what is to be gone through.
+        learning: whether it goes back too, so that what the way back needs is kept.
 
     Tensors on the CPU may be mixed in where their values matter, such as masks by which tokens are chosen: they stay
     real, and become shapes where they meet a tensor without content.
     """
     attention = _FusedAttention()
-    with torch.no_grad(), _vectorised(), FlopCounterMode(display=False) as counter, _Alive() as alive, attention:
+    with torch.set_grad_enabled(learning), _vectorised(), FlopCounterMode(display=False) as counter, _Alive() as alive, attention:
         run()
     return Rehearsal(alive.peak, alive.reordered, float(counter.get_total_flops()) + attention.flops)
 
@@ -128,8 +132,30 @@ class _FusedAttention(TorchFunctionMode):
         named = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | kwargs
         query, key, value = named["query"], named["key"], named["value"]
         pairs = query.numel() // query.shape[-1] * key.shape[-2]
-        self.flops += 2.0 * pairs * (query.shape[-1] + value.shape[-1])
-        return query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
+        flops = 2.0 * pairs * (query.shape[-1] + value.shape[-1])
+        self.flops += flops
+        if not torch.is_grad_enabled():
+            return query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
+        return _Attended.apply(*(_without_content(one) for one in (query, key, value)), self, flops)
+
+
+class _Attended(torch.autograd.Function):
+    """Attention and its way back: queries, keys, values and the answer are kept, and scores are made again."""
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, counted: _FusedAttention, flops: float) -> Tensor:
+        """The shape of the answer."""
+        made = query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
+        ctx.save_for_backward(query, key, value, made)
+        ctx.counted, ctx.flops = counted, flops
+        return made
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
+        """Five products where there were two."""
+        query, key, value, _ = ctx.saved_tensors
+        ctx.counted.flops += 2.5 * ctx.flops
+        return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value), None, None
 
 
 @contextlib.contextmanager

@@ -76,6 +76,7 @@ class StageRecipe:
         text: whether prompts are learnt with.
         draws: how windows are drawn from footage.
         draws_per_clip: windows and augmentations of one clip in the cache.
+        draw_seed: of the draws; the run's own seed is another, so that runs of several seeds may share a cache.
         cached: draws in all; None takes every clip so many times.
         held_out: clips that are never trained on, for previews.
         cache: folder of the cached draws, so that runs may share them; None is the run's own.
@@ -98,6 +99,7 @@ class StageRecipe:
     text: bool = True
     draws: PoseDrawSettings
     draws_per_clip: int
+    draw_seed: int = 0
     cached: int | None = None
     held_out: int
     cache: str | None = None
@@ -335,7 +337,7 @@ class _Stage:
         agreed = dataclasses.replace(
             self.contract, loss_region="canvas", rank=None, targets=None, sigma_shift=1.0, text=True
         )
-        numbers = (self.options.seed, self.recipe.draws_per_clip, self.recipe.held_out)
+        numbers = (self.recipe.draw_seed, self.recipe.draws_per_clip, self.recipe.held_out)
         data = (self.train.identity, self.held_out.identity)
         return hashed(data, numbers, agreed.to_json(), self.recipe.draws, sorted(identity.items()))
 
@@ -420,13 +422,13 @@ def _make_shard(stage: _Stage, made_for: str, index: int) -> None:
 
     def make(number: int) -> LatentDraw:
         clip, within = clip_of(number, clips, recipe.draws_per_clip)
-        return encoded(stage.train.draw(clip, within, stage.contract, recipe.draws, stage.options.seed), backbone)
+        return encoded(stage.train.draw(clip, within, stage.contract, recipe.draws, recipe.draw_seed), backbone)
 
     def make_held_out(number: int) -> LatentDraw:
         bare = PoseAugment(bones_share=0.0, box_share=0.0)
         plain = dataclasses.replace(recipe.draws, history_share=0.0, held_share=0.0, augment=bare)
         plain = dataclasses.replace(plain, text_dropped=float(recipe.draws.text_dropped == 1))
-        return encoded(stage.held_out.draw(number, 0, stage.contract, plain, stage.options.seed), backbone)
+        return encoded(stage.held_out.draw(number, 0, stage.contract, plain, recipe.draw_seed), backbone)
 
     if index < 0:
         count = recipe.held_out if stage.held_out.clips is None else stage.held_out.clips
@@ -480,7 +482,7 @@ def _train_adapter(stage: _Stage, deadline: float | None) -> bool:
         for network in networks:
             network.enable_gradient_checkpointing()
     held_out = map_cache(stage.cache / "held-out", 1, made_for, 1)
-    boundary = getattr(backbone, "boundary", None)
+    boundary = stage.contract.boundary
     task = AdapterTask(
         module=Adapted(backbone, _all_of(backbone)),
         backbone=backbone,

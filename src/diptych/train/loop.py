@@ -10,6 +10,7 @@ import contextlib
 import importlib.util
 import json
 import math
+import os
 import shutil
 import tempfile
 import time
@@ -148,8 +149,11 @@ def train(
     folder.mkdir(parents=True, exist_ok=True)
     # Under autocast a norm with float32 weights meets bfloat16 activations: slower than fused, and meant.
     warnings.filterwarnings("ignore", message="Mismatch dtype between input and weight")
-    accelerator = Accelerator(mixed_precision="no")
+    # Without the word, processes on CPUs would each train alone, and nobody would say so.
+    accelerator = Accelerator(mixed_precision="no", cpu=not torch.cuda.is_available())
     rank, processes = accelerator.process_index, accelerator.num_processes
+    if processes != int(os.environ.get("WORLD_SIZE", "1")):
+        raise RuntimeError(f"this process was started as one of {os.environ['WORLD_SIZE']} and finds {processes}")
     module = task.module.train()
     sharded = settings.sharding == "fsdp2" and processes > 1
     if sharded:
@@ -282,6 +286,13 @@ def shard(module: nn.Module, device: torch.device, processes: int) -> None:
         fully_shard(module, mesh=mesh)
 
 
+def _part_again(module: nn.Module) -> None:
+    """Lets go of weights that were put together for a prediction and kept: their parts have changed meanwhile."""
+    for part in module.modules():
+        if hasattr(part, "reshard"):
+            part.reshard()  # type: ignore[operator]
+
+
 class Average:
     """A moving average of what is trained in a module, and of nothing else: a frozen network is never copied.
 
@@ -307,6 +318,7 @@ class Average:
         """Puts the averages where the trained weights were, for good, and the module in evaluation mode."""
         for name, theirs in self._mine.items():
             theirs.copy_(self.weights[name])
+        _part_again(self._module)
         self._module.eval()
 
     @contextlib.contextmanager
@@ -320,6 +332,7 @@ class Average:
             finally:
                 for name, theirs in self._mine.items():
                     theirs.copy_(before[name])
+                _part_again(self._module)
                 self._module.train()
 
 
