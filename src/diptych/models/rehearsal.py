@@ -50,7 +50,13 @@ def rehearse(run: Callable[[], Any], *, learning: bool = False) -> Rehearsal:
     real, and become shapes where they meet a tensor without content.
     """
     attention = _FusedAttention()
-    with torch.set_grad_enabled(learning), _vectorised(), FlopCounterMode(display=False) as counter, _Alive() as alive, attention:
+    with (
+        torch.set_grad_enabled(learning),
+        _vectorised(),
+        FlopCounterMode(display=False) as counter,
+        _Alive() as alive,
+        attention,
+    ):
         run()
     return Rehearsal(alive.peak, alive.reordered, float(counter.get_total_flops()) + attention.flops)
 
