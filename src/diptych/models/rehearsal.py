@@ -135,7 +135,7 @@ class _FusedAttention:
 
     def __enter__(self) -> _FusedAttention:
         self._stock = functional.scaled_dot_product_attention
-        functional.scaled_dot_product_attention = self  # type: ignore[assignment]
+        functional.scaled_dot_product_attention = self
         return self
 
     def __exit__(self, *failure: object) -> None:
@@ -144,7 +144,7 @@ class _FusedAttention:
     def __call__(self, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **named: Any) -> Tensor:
         """As torch's own: ``(..., n, d)`` and ``(..., m, d)`` to ``(..., n, d)``."""
         if torch.is_grad_enabled():
-            # The kernel that keeps queries, keys, values and the answer for the way back; its work is counted by itself.
+            # Keeps queries, keys, values and the answer for the way back; torch has a formula for its work.
             asked = (_without_content(one) for one in (query, key, value))
             answer: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(*asked)[0]
             return answer

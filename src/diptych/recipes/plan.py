@@ -232,8 +232,8 @@ def refuse_training_beyond(need: TrainingNeed, free: float, processes: int, *, s
     if not split and processes > 1 and need.card(processes, split=True) <= _MARGIN * free:
         ways.insert(0, "--set loop.sharding=fsdp2")
     raise InputError(
-        f"training needs {asked / GIB:.1f} GiB on the card, and {free / GIB:.1f} GiB are free; take {' or '.join(ways)}; "
-        "diptych plan --train says what fits."
+        f"training needs {asked / GIB:.1f} GiB on the card, and {free / GIB:.1f} GiB are free; take "
+        f"{' or '.join(ways)}; diptych plan --train says what fits."
     )
 
 
