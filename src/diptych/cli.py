@@ -328,6 +328,15 @@ def _add_plan(commands: _Commands) -> None:
         "--card", metavar="GB", type=_positive, nargs="+", default=cards, help="memory (default 12 24 48 80 141)"
     )
     plan.add_argument("--main-memory", metavar="GB", type=_positive, default=128, help="beside it (default 128)")
+    plan.add_argument("--train", action="store_true", help="say what training an adapter needs instead (stage1_pose)")
+    plan.add_argument(
+        "--processes",
+        metavar="N",
+        type=_count_from(1),
+        nargs="+",
+        default=[1, 8, 64],
+        help="cards that train together, with --train (default 1 8 64)",
+    )
     plan.add_argument("--json", metavar="FILE", type=Path, help="write the figures")
 
 
@@ -344,6 +353,8 @@ def _plan(args: argparse.Namespace) -> None:
             guidance_scale=args.guidance_scale,
             cards=tuple(args.card),
             main_memory=args.main_memory,
+            train=args.train,
+            processes=tuple(args.processes),
             json=args.json,
         )
     )

@@ -193,6 +193,8 @@ class PlanOptions:
         guidance_scale: 1 makes one prediction a step, anything else two.
         cards: memory of cards, GB of a thousand million bytes.
         main_memory: the machine's, likewise.
+        train: say what stage one needs instead.
+        processes: numbers of cards that train together, for that.
         json: file for the figures.
     """
 
@@ -206,6 +208,8 @@ class PlanOptions:
     guidance_scale: float | None = None
     cards: tuple[float, ...] = (12, 24, 48, 80, 141)
     main_memory: float = 128
+    train: bool = False
+    processes: tuple[int, ...] = (1, 8, 64)
     json: Path | None = None
 
 

@@ -1,10 +1,12 @@
 """Budgets: a sketch has every shape and no weight, and what saves memory saves it."""
 
 import shutil
+from dataclasses import replace
 
 import pytest
 import torch
 
+from diptych.models.adapters import LoraSettings, add_adapter
 from diptych.models.budget import Stage, weights
 from diptych.models.foundation import Source
 from diptych.models.hunyuan15 import Hunyuan15
@@ -82,3 +84,42 @@ def test_published_sizes(family, release, billions):
 def test_no_such_release():
     with pytest.raises(InputError, match=r"there are wan2\.2, wan2\.1"):
         Wan.sketched(release="wan9")
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_training_goes_there_and_back(checkpoint, name):
+    """Frozen layers cost one product back, adapters two, attention two and a half; blocks are gone through twice."""
+    folder = str(checkpoint(name))
+
+    def stage():
+        sketch = FAMILIES[name].sketched(Source(folder), dtype=torch.float32)
+        sketch.resize(None, 17)
+        return Stage(sketch, 128, 128, predictions=1)
+
+    plain, kept = stage().need(Savings()), stage().training(LoraSettings(rank=4), checkpointing=False)
+    again = stage().training(LoraSettings(rank=4))
+    assert 1.8 < kept.flops / plain.step_flops < 3.6
+    assert kept.flops < again.flops < kept.flops + 1.1 * plain.step_flops
+    assert plain.denoising < again.results < kept.results
+    real = FAMILIES[name](Source(folder))
+    learning = sum(
+        p.numel()
+        for network in real.networks
+        if add_adapter(network, real.facts.feed_forward, LoraSettings(rank=4))
+        for p in network.parameters()
+        if p.requires_grad
+    )
+    assert kept.learning == again.learning == learning
+
+
+def test_what_is_split_among_cards_falls_with_their_number(checkpoint):
+    sketch = Wan.sketched(Source(str(checkpoint("wan2.1"))), dtype=torch.float32)
+    sketch.resize(None, 17)
+    need = Stage(sketch, 128, 128).training(LoraSettings(rank=4))
+    alone, whole = need.card(1, split=False), need.card(8, split=False)
+    assert alone == need.card(1, split=True)
+    assert whole - alone == pytest.approx(1.05 * 4 * need.learning, abs=2)  # buffers of the exchange
+    large = replace(need, frozen=10**11)
+    split = [large.card(n, split=True) for n in (2, 8, 64)]
+    assert split == sorted(split, reverse=True)
+    assert split[0] < 0.52 * large.card(2, split=False)

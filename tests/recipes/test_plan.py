@@ -9,11 +9,20 @@ import pytest
 import torch
 
 from diptych.cli import main
+from diptych.models.budget import TrainingNeed
 from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, PlanOptions
 from diptych.recipes import plan as room
 from diptych.recipes.animate import animate_files, session_for
-from diptych.recipes.plan import LADDER, chosen_savings, fitting, options_of, plan, square_stage
+from diptych.recipes.plan import (
+    LADDER,
+    chosen_savings,
+    fitting,
+    options_of,
+    plan,
+    refuse_training_beyond,
+    square_stage,
+)
 from diptych.types import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -123,3 +132,28 @@ def test_memory_that_is_short_is_said_in_a_sentence(checkpoint, tmp_path, monkey
     with pytest.raises(InputError, match=r"memory does not hold a window .* --memory auto"):
         animate_files(options)
     assert not (tmp_path / "o.mp4").exists()
+
+
+def test_training_is_planned_for_every_number_of_cards(checkpoint, tmp_path, capsys):
+    options = PlanOptions(
+        "wan", weights=str(checkpoint("wan2.1")), sizes=((64, 64),), window=17, train=True, json=tmp_path / "p.json"
+    )
+    plan(options)
+    said = capsys.readouterr().out
+    assert "LoRA of rank 256" in said
+    assert "64 cards, fsdp2" in said
+    assert "nothing here was measured" in said
+    rows = json.loads((tmp_path / "p.json").read_text())["plan"]
+    assert [(row["processes"], row["sharding"]) for row in rows] == [
+        (1, "none"), (8, "ddp"), (8, "fsdp2"), (64, "ddp"), (64, "fsdp2"),
+    ]  # fmt: skip
+    assert all(row["cards"] == [12, 24, 48, 80, 141] for row in rows)
+
+
+def test_a_training_that_no_card_holds_is_refused_with_what_would_help():
+    need = TrainingNeed(frozen=30 << 30, learning=10**8, block=1 << 28, results=20 << 30, flops=1.0)
+    refuse_training_beyond(need, 80e9, 1, split=False)
+    with pytest.raises(InputError, match=r"needs 55\.\d GiB .*take a smaller panel_area .* diptych plan --train"):
+        refuse_training_beyond(need, 40e9, 1, split=False)
+    with pytest.raises(InputError, match=r"take --set loop\.sharding=fsdp2 or"):
+        refuse_training_beyond(need, 40e9, 8, split=False)

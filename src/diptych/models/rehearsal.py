@@ -15,10 +15,10 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.overrides import TorchFunctionMode
+from torch.nn import functional
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
 META = torch.device("meta")
 
@@ -50,24 +50,23 @@ def rehearse(run: Callable[[], Any], *, learning: bool = False) -> Rehearsal:
     real, and become shapes where they meet a tensor without content.
     """
     attention = _FusedAttention()
-    with (
-        torch.set_grad_enabled(learning),
-        _vectorised(),
-        FlopCounterMode(display=False) as counter,
-        _Alive() as alive,
-        attention,
-    ):
+    with torch.set_grad_enabled(learning), _vectorised(), _Alive() as alive, attention:
         run()
-    return Rehearsal(alive.peak, alive.reordered, float(counter.get_total_flops()) + attention.flops)
+    return Rehearsal(alive.peak, alive.reordered, alive.flops + attention.flops)
 
 
 class _Alive(TorchDispatchMode):
-    """Counts the bytes of tensors without content, from when they are made to when nobody holds them any more."""
+    """Counts the bytes of tensors without content, from when they are made to when nobody holds them any more.
+
+    Operations are counted by torch's own formulas, but not by its own mode: that one holds what blocks make a second
+    time on the way back.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.peak = 0
         self.reordered = 0
+        self.flops = 0.0
         self._now = 0
         self._known: set[int] = set()
 
@@ -83,6 +82,9 @@ class _Alive(TorchDispatchMode):
             if kwargs.get("device") is not None:
                 kwargs = {**kwargs, "device": META}  # moved to where values are: there are none
         made = func(*args, **kwargs)
+        formula = flop_registry.get(func._overloadpacket)
+        if formula is not None:
+            self.flops += float(formula(*args, **kwargs, out_val=made))
         for leaf in tree_leaves(made):
             if isinstance(leaf, Tensor) and leaf.device == META:
                 self._count(leaf.untyped_storage(), leaf.untyped_storage().nbytes())
@@ -121,47 +123,34 @@ def _as_places(index: Tensor | None) -> Tensor | None:
     return index
 
 
-class _FusedAttention(TorchFunctionMode):
+class _FusedAttention:
     """Attention as its fused kernels do it, without scores of all tokens by all tokens.
 
-    The meta device knows the plain way only.
+    The meta device knows the plain way only. It stands in the place of torch's own function, and not before it as a
+    mode: modes are put aside on the way back, where blocks are gone through again.
     """
 
     def __init__(self) -> None:
-        super().__init__()
         self.flops = 0.0
 
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        if func is not torch.nn.functional.scaled_dot_product_attention:
-            return func(*args, **kwargs)
-        named = dict(zip(("query", "key", "value", "attn_mask"), args, strict=False)) | kwargs
-        query, key, value = named["query"], named["key"], named["value"]
+    def __enter__(self) -> _FusedAttention:
+        self._stock = functional.scaled_dot_product_attention
+        functional.scaled_dot_product_attention = self
+        return self
+
+    def __exit__(self, *failure: object) -> None:
+        functional.scaled_dot_product_attention = self._stock
+
+    def __call__(self, query: Tensor, key: Tensor, value: Tensor, *rest: Any, **named: Any) -> Tensor:
+        """As torch's own: ``(..., n, d)`` and ``(..., m, d)`` to ``(..., n, d)``."""
+        if torch.is_grad_enabled():
+            # Keeps queries, keys, values and the answer for the way back; torch has a formula for its work.
+            asked = (_without_content(one) for one in (query, key, value))
+            answer: Tensor = torch.ops.aten._scaled_dot_product_flash_attention(*asked)[0]
+            return answer
         pairs = query.numel() // query.shape[-1] * key.shape[-2]
-        flops = 2.0 * pairs * (query.shape[-1] + value.shape[-1])
-        self.flops += flops
-        if not torch.is_grad_enabled():
-            return query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
-        return _Attended.apply(*(_without_content(one) for one in (query, key, value)), self, flops)
-
-
-class _Attended(torch.autograd.Function):
-    """Attention and its way back: queries, keys, values and the answer are kept, and scores are made again."""
-
-    @staticmethod
-    def forward(ctx: Any, query: Tensor, key: Tensor, value: Tensor, counted: _FusedAttention, flops: float) -> Tensor:
-        """The shape of the answer."""
-        made = query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
-        ctx.save_for_backward(query, key, value, made)
-        ctx.counted, ctx.flops = counted, flops
-        return made
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Any, ...]:
-        """Five products where there were two."""
-        query, key, value, _ = ctx.saved_tensors
-        ctx.counted.flops += 2.5 * ctx.flops
-        return torch.empty_like(query), torch.empty_like(key), torch.empty_like(value), None, None
+        self.flops += 2.0 * pairs * (query.shape[-1] + value.shape[-1])
+        return query.new_empty((*query.shape[:-1], value.shape[-1]), device=META)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import functools
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,11 +18,13 @@ from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
 from diptych.files import write_json
 from diptych.media.frame import panel_for
-from diptych.models.budget import GIB, Need, Stage
+from diptych.models.adapters import LoraSettings
+from diptych.models.budget import GIB, Need, Stage, TrainingNeed
 from diptych.models.foundation import Foundation
 from diptych.models.load import sketch_backbone
 from diptych.models.savings import Savings
 from diptych.options import PlanOptions
+from diptych.recipes.stages import stage1_pose
 from diptych.types import InputError, Picture
 
 LADDER = (
@@ -76,6 +79,9 @@ def plan(options: PlanOptions) -> None:
         release=options.release,
         window_frames=options.window,
     )
+    if options.train:
+        _plan_training(sketch, options)
+        return
     steps = sketch.facts.steps if options.steps is None else options.steps
     scale = sketch.facts.guidance_scale if options.guidance_scale is None else options.guidance_scale
     rows = []
@@ -143,6 +149,92 @@ def foreseen(
         "seconds_a_window": None if card is None else _seconds(need, session.settings.steps, card),
         "note": _ARITHMETIC,
     }
+
+
+def _plan_training(sketch: Foundation, options: PlanOptions) -> None:
+    """Prints what stage one needs on every card, for every number of them."""
+    recipe = stage1_pose(options.backbone, sketch.contract)
+    lora = LoraSettings(rank=recipe.adapter.rank)
+    print(
+        f"{sketch.contract.backbone}, stage one: LoRA of rank {lora.rank}, windows of {sketch.contract.window_frames} "
+        f"frames, one draw at a time on every card, results within blocks made again, {recipe.loop.steps:,} steps"
+    )
+    rows: list[dict[str, Any]] = []
+    for width, height in options.sizes:
+        stage = stage_for(sketch, width, height, encoders=0, guided=False)
+        need = stage.training(lora, checkpointing=recipe.checkpointing)
+        print(
+            f"\n{stage.width} x {stage.height} a panel: {need.frozen / GIB:.1f} GiB of frozen weights, "
+            f"{need.learning / 1e6:.0f} M numbers that learn, {need.results / GIB:.1f} GiB of results, "
+            f"{need.flops / 1e15:.1f} PFLOP a draw"
+        )
+        for processes in options.processes:
+            for split in (False, True) if processes > 1 else (False,):
+                bytes_ = need.card(processes, split=split)
+                fitting_ = [card for card in options.cards if bytes_ <= _MARGIN * card * 1e9]
+                rows.append(_training_row(stage, need, processes, split, bytes_, fitting_, recipe.loop.steps))
+                print("  " + _said_of_training(rows[-1]))
+    print("\nMemory is counted by rehearsal; times are arithmetic, and nothing here was measured on a card.")
+    if options.json:
+        write_json(options.json, {"plan": rows})
+
+
+def _training_row(
+    stage: Stage, need: TrainingNeed, processes: int, split: bool, bytes_: int, cards: Sequence[float], steps: int
+) -> dict[str, Any]:
+    known = [card for card in cards if card in CARDS and CARDS[int(card)][1] >= CARDS[80][1]]
+    seconds = None
+    if known:
+        seconds = [need.flops / (CARDS[int(known[0])][1] * share) for share in reversed(UTILISATION)]
+    return {
+        "width": stage.width,
+        "height": stage.height,
+        "processes": processes,
+        "sharding": "fsdp2" if split else "ddp" if processes > 1 else "none",
+        "card_bytes": bytes_,
+        "flops_a_draw": need.flops,
+        "cards": list(cards),
+        "timed_on": CARDS[int(known[0])][0] if known else None,
+        "seconds_a_step": seconds,
+        "days": None if seconds is None else [steps * one / 86_400 for one in seconds],
+    }
+
+
+def _said_of_training(row: dict[str, Any]) -> str:
+    cards = f"{row['processes']} card{'s' if row['processes'] > 1 else ''}"
+    how = f", {row['sharding']}" if row["sharding"] != "none" else ""
+    text = f"{cards}{how}: {row['card_bytes'] / GIB:.1f} GiB a card"
+    if not row["cards"]:
+        return text + ", more than the largest"
+    text += f", fits {row['cards'][0]:g} GB"
+    if row["days"] is not None:
+        (fast, slow), (soon, late) = row["seconds_a_step"], row["days"]
+        text += f"; {fast:.0f} to {slow:.0f} s a step, {soon:.0f} to {late:.0f} days ({row['timed_on']})"
+    return text
+
+
+def refuse_training_beyond(need: TrainingNeed, free: float, processes: int, *, split: bool) -> None:
+    """Refuses a training that a card cannot hold, before anything is loaded.
+
+    Args:
+        need: of one process.
+        free: bytes of the card.
+        processes: cards that work together.
+        split: whether weights are split between them.
+
+    Raises:
+        InputError: saying what would fit.
+    """
+    asked = need.card(processes, split=split)
+    if asked <= _MARGIN * free:
+        return
+    ways = ["a smaller panel_area or window_frames by --set", "a smaller backbone"]
+    if not split and processes > 1 and need.card(processes, split=True) <= _MARGIN * free:
+        ways.insert(0, "--set loop.sharding=fsdp2")
+    raise InputError(
+        f"training needs {asked / GIB:.1f} GiB on the card, and {free / GIB:.1f} GiB are free; take "
+        f"{' or '.join(ways)}; diptych plan --train says what fits."
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -21,6 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych import __version__
+from diptych.animate.sampler import SamplerSettings
 from diptych.data.cache import Bucket, Shelf, map_cache, missing_shards, read_cache, shard_path, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.dataset import ManifestSource, Source, clip_of, hashed, sources
@@ -474,6 +475,7 @@ def _train_adapter(stage: _Stage, deadline: float | None) -> bool:
     if missing_shards(stage.cache, stage.draws, recipe.shard):
         raise InputError(f"{stage.cache} does not hold all draws yet; fill it first with --stage cache.")
     made_for = stage.made_for(_identity(stage))
+    _refuse_beyond_the_card(stage)
     backbone = _worker_backbone(stage)
     networks = _networks(backbone, recipe.adapter.targets)
     lora = LoraSettings(rank=recipe.adapter.rank, alpha=recipe.adapter.alpha)
@@ -508,6 +510,22 @@ def _train_adapter(stage: _Stage, deadline: float | None) -> bool:
     }
     _write_result(stage, backbone, notes)
     return steps >= recipe.loop.steps
+
+
+def _refuse_beyond_the_card(stage: _Stage) -> None:
+    """Says that a card is too small before the weights are read; it takes a minute where there is a card."""
+    options, recipe = stage.options, stage.recipe
+    if options.backbone == "mini" or stage.rank or not torch.cuda.is_available():
+        return
+    from diptych.recipes.plan import refuse_training_beyond, square_stage
+
+    sketch = sketch_backbone(options.backbone, options.weights, revision=options.revision)
+    sketch.train_for(stage.contract)
+    rehearsed = square_stage(sketch, SamplerSettings(steps=1), options.weights)
+    lora = LoraSettings(rank=recipe.adapter.rank)
+    need = rehearsed.training(lora, checkpointing=recipe.checkpointing)
+    split = recipe.loop.sharding == "fsdp2"
+    refuse_training_beyond(need, torch.cuda.mem_get_info()[0], stage.processes, split=split)
 
 
 def _networks(backbone: Backbone, targets: Targets) -> tuple[Any, ...]:
