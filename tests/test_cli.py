@@ -143,7 +143,7 @@ MOST = [
     ),
     (
         "plan --backbone wan --release wan2.1 --weights there --revision v2 --size 64x96 832x480 --window 33 --steps 8 "
-        "--guidance-scale 1 --card 16 24.5 --main-memory 32 --json p.json",
+        "--guidance-scale 1 --card 16 24.5 --main-memory 32 --train --processes 2 4 --json p.json",
         "plan",
         PlanOptions(
             backbone="wan",
@@ -156,6 +156,8 @@ MOST = [
             guidance_scale=1,
             cards=(16, 24.5),
             main_memory=32,
+            train=True,
+            processes=(2, 4),
             json=Path("p.json"),
         ),
     ),
