@@ -59,6 +59,34 @@ class Clip:
 
 
 @dataclass(frozen=True)
+class Box:
+    """An upright box in a picture, pixels: x right, y down; ``right`` and ``bottom`` are its far edges.
+
+    Fractions of pixels are allowed.
+    """
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        """Pixels from left to right."""
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        """Pixels from top to bottom."""
+        return self.bottom - self.top
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """The middle, x and y."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+
+@dataclass(frozen=True)
 class Stand:
     """Where the figures of a picture stand and how large they are; the mean, where there are several.
 

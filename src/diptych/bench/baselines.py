@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.bench.figure import Box, box_of, figure_in_picture, figures_in_clip
-from diptych.types import Frames, Picture, Sample
+from diptych.bench.figure import box_of, figure_in_picture, figures_in_clip
+from diptych.types import Box, Frames, Picture, Sample
 
 
 def still_reference(sample: Sample) -> Frames:

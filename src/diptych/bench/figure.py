@@ -7,38 +7,11 @@ next to nothing or nearly everything, it says that it found nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.types import Frames, Picture
-
-
-@dataclass(frozen=True)
-class Box:
-    """A figure's extent in pixels; ``right`` and ``bottom`` are exclusive. Fractions of pixels are allowed."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        """Pixels from left to right."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """Pixels from top to bottom."""
-        return self.bottom - self.top
-
-    @property
-    def centre(self) -> tuple[float, float]:
-        """The middle, x and y."""
-        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+from diptych.types import Box, Frames, Picture
 
 
 def figure_in_picture(picture: Picture) -> NDArray[np.uint8]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.method.skeleton import CONFIDENT, QUADRUPED, WHOLEBODY, topology_of
-from diptych.types import Skeleton
+from diptych.types import Box, Skeleton
 
 _Floats = NDArray[np.float64]
 _Bools = NDArray[np.bool_]
@@ -240,26 +240,6 @@ def _hold(tree: _Tree, joint: int, anchor: int, ever: _Bools) -> tuple[int, list
     return anchor, bones + list(tree.upward(anchor))
 
 
-@dataclass(frozen=True)
-class Box:
-    """An upright box, pixels: x right, y down."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        """From left to right."""
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        """From top to bottom."""
-        return self.bottom - self.top
-
-
 def clip_box(poses: Poses, threshold: float = CONFIDENT) -> Box | None:
     """The box around all joints of all figures over the whole clip (paper, section 3.3).
 
@@ -294,8 +274,7 @@ def fit_to_box(poses: Poses, box: Box, target: Box, *, keep_aspect: bool = True)
     sides = ((box.width, target.width), (box.height, target.height))
     known = [goal / extent for extent, goal in sides if extent > 0] or [1.0]
     scales = [min(known) if keep_aspect or extent <= 0 else goal / extent for extent, goal in sides]
-    centre = np.array([box.left + box.right, box.top + box.bottom]) / 2
-    middle = np.array([target.left + target.right, target.top + target.bottom]) / 2
+    centre, middle = np.array(box.centre), np.array(target.centre)
     moved = []
     for skeleton in poses:
         joints = skeleton.joints.copy()
