@@ -45,6 +45,51 @@ class Source(BaseModel):
     first_frame: Annotated[int, Field(ge=0)] = 0
 
 
+class Judged(BaseModel):
+    """What a judge found of a made video, dimension by dimension.
+
+    Attributes:
+        judge: which: ``measured``, or the name of the model that was asked.
+        scores: 1 to 5, by dimension (paper section 5.2); higher is better.
+        average: of them.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    judge: Annotated[str, Field(min_length=1, max_length=200)]
+    scores: dict[str, Annotated[float, Field(ge=1, le=5)]]
+    average: Annotated[float, Field(ge=1, le=5)]
+
+
+Reviewer = Literal["human", "scripted", "truth"]
+"""What kind of reviewer gave a verdict; only the first is a person."""
+
+
+class Pair(BaseModel):
+    """Where a self-made pair comes from and who found it good (paper section 3.4).
+
+    The entry's driver is the made video (V_o), its target the footage whose motion that performs (V_src).
+
+    Attributes:
+        identity: picture of the character that the made video shows (I_o).
+        source: id of the footage in the dataset it was taken from.
+        right: video that the made one should have been, where the made-up world knows it.
+        judged: by a judge; None before.
+        reviewed: what kind of reviewer kept it; ``no`` where the recipe kept it without one (``--no-review``), None
+            before anybody decided.
+        verdicts: how many reviewers of that kind looked.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    identity: RelativePath
+    source: Annotated[str, Field(min_length=1, max_length=200)]
+    right: RelativePath | None = None
+    judged: Judged | None = None
+    reviewed: Reviewer | Literal["no"] | None = None
+    verdicts: Annotated[int, Field(ge=0)] = 0
+
+
 class Entry(BaseModel):
     """One clip with what belongs to it.
 
@@ -66,6 +111,7 @@ class Entry(BaseModel):
         height: of the target, pixels, likewise.
         seed: that the clip follows from, where it was made up.
         source: the footage it was cut from, where it was.
+        pair: of a self-made pair: whence, and who found it good.
         sha256: of every file named above, by the key that names it.
     """
 
@@ -88,12 +134,15 @@ class Entry(BaseModel):
     height: Annotated[int, Field(ge=1)] | None = None
     seed: int | None = None
     source: Source | None = None
+    pair: Pair | None = None
     sha256: dict[str, str]
 
     @property
     def files(self) -> dict[str, str]:
         """Relative paths of the entry's files, by key."""
         named = {key: getattr(self, key) for key in ("reference", "driving", "target", "poses", "truth")}
+        if self.pair is not None:
+            named |= {"identity": self.pair.identity, "right": self.pair.right}
         return {key: path for key, path in named.items() if path is not None}
 
 

@@ -16,12 +16,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from diptych.crew import Crew, processes, run_items, threads
 from diptych.data.manifest import Entry, read_manifest, write_manifest
 from diptych.data.manifest import Source as Footage
 from diptych.files import locked, replacing, sweep_below, write_json, writing_errors
 from diptych.prepare.captions import KEYS, CaptionItem, Describe, adopt_edits, caption_clip
 from diptych.prepare.clips import ClipSettings, Source, cut_source, find_sources
-from diptych.prepare.ledger import STEPS, Crew, Dataset, Record, Step, is_done, processes, run_items, threads
+from diptych.prepare.ledger import STEPS, Dataset, Record, Step, is_done
 from diptych.prepare.poses import FindPoses, PoseItem, PoseSettings, pose_clip
 from diptych.types import InputError
 
