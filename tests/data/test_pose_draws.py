@@ -7,8 +7,9 @@ import pytest
 
 from diptych.data.dataset import ManifestSource, PuppetSource, clip_of, draw_rng, sources, told
 from diptych.data.manifest import Entry, write_manifest
-from diptych.data.pose_draws import PoseDrawSettings, choose, drawn, pose_draw, strides
+from diptych.data.pose_draws import PoseDrawSettings, drawn, pose_draw
 from diptych.data.poses import ClipPoses, write_poses
+from diptych.data.windows import choose, strides
 from diptych.files import sha256
 from diptych.media.frame import fit, panel_for
 from diptych.media.video import write_clip

@@ -1,24 +1,28 @@
 """Where the pose stage's footage comes from: the clips of a manifest, or the made-up world itself.
 
 Either gives clips by number and draws windows from them. A draw follows from the seed, the clip's name and its own
-number alone, so it stays the same whatever stands beside it in the manifest.
+number alone, so it stays the same whatever stands beside it in the manifest. What every source needs (``pairs.py`` has
+those of footage that drives) stands here too.
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import numpy as np
 
 from diptych.data.draws import Draw, box_for
 from diptych.data.manifest import Entry, read_manifest
-from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, fits, pose_draw, strides
-from diptych.data.poses import read_poses
+from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, pose_draw
+from diptych.data.poses import ClipPoses, read_poses
+from diptych.data.windows import WindowSettings, fits, strides
 from diptych.media.video import read_clip
 from diptych.method.contract import Contract
 from diptych.puppets.footage import draw_footage
@@ -28,12 +32,14 @@ from diptych.types import Frames, InputError, Skeleton
 PUPPETS = "puppets"
 """Names the made-up world where a manifest could be named."""
 
-_SPARE = 8
+SPARE = 8
 """Frames of made-up footage beyond a window, so that a continuing window has an earlier reference."""
 
+S = TypeVar("S", bound=WindowSettings, contravariant=True)
 
-class ClipSource(Protocol):
-    """Footage with skeletons, clip by clip."""
+
+class ClipSource(Protocol[S]):
+    """Footage with what drives it, clip by clip."""
 
     @property
     def identity(self) -> str:
@@ -45,7 +51,12 @@ class ClipSource(Protocol):
         """How many clips there are; None where there is no end."""
         ...
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: PoseDrawSettings, seed: int) -> Draw:
+    @property
+    def left_out(self) -> Mapping[str, int]:
+        """How many are not used, by reason."""
+        ...
+
+    def draw(self, clip: int, number: int, contract: Contract, settings: S, seed: int) -> Draw:
         """The ``number``-th draw of a clip."""
         ...
 
@@ -70,13 +81,18 @@ class PuppetSource:
         """There is no end to them."""
         return None
 
+    @property
+    def left_out(self) -> dict[str, int]:
+        """Nothing is."""
+        return {}
+
     def draw(self, clip: int, number: int, contract: Contract, settings: PoseDrawSettings, seed: int) -> Draw:
         """A window rendered at a rate of its own."""
         rng = draw_rng(seed, f"{self.identity} {clip}", number)
         footage = draw_footage(clip, self.split)
         box = box_for(footage.aspect, contract)
         fps = float(np.exp(rng.uniform(*np.log(contract.fps))))
-        times = rng.uniform(0.0, 1.5) + np.arange(contract.window_frames + _SPARE) / fps
+        times = rng.uniform(0.0, 1.5) + np.arange(contract.window_frames + SPARE) / fps
         shown = footage.render(times, box.width, box.height)
         poses = pose_of(shown.skeleton, footage.rigs, within=(box.width, box.height))
         return pose_draw(shown.frames, poses, footage.caption, contract, rng, settings)
@@ -103,26 +119,9 @@ class ManifestSource:
         Raises:
             InputError: if it cannot be read, or nothing of it can be used.
         """
-        entries, usable = read_manifest(path), []
-        left_out = {"no poses": 0, f"shorter than {settings.shortest} frames": 0}
-        for entry in entries:
-            if entry.poses is None:
-                left_out["no poses"] += 1
-            elif not fits(entry.frames, settings):
-                left_out[f"shorter than {settings.shortest} frames"] += 1
-            else:
-                usable.append(entry)
-        left_out = {reason: count for reason, count in left_out.items() if count}
-        if not usable:
-            reasons = ", ".join(
-                f"{count} have {reason}" if "no" in reason else f"{count} are {reason}"
-                for reason, count in left_out.items()
-            )
-            raise InputError(
-                f"{path} has no clip that can be trained on ({reasons or 'it is empty'}); run diptych prepare on "
-                "longer footage, or take shorter windows by --set draws.shortest."
-            )
-        return cls(path, tuple(usable), left_out)
+        sorts = {"no poses": lambda entry: entry.poses is None, **too_short(settings)}
+        remedy = "run diptych prepare on longer footage, or take shorter windows by --set draws.shortest"
+        return cls(path, *sifted(path, sorts, remedy))
 
     def split(self, held_out: int) -> tuple[ManifestSource, ManifestSource]:
         """What is trained on, and some clips that are not: which, follows from their names.
@@ -130,22 +129,13 @@ class ManifestSource:
         Raises:
             InputError: if nothing would be left to train on.
         """
-        ranked = sorted(self.entries, key=lambda entry: hashlib.sha256(entry.id.encode()).hexdigest())
-        kept = {entry.id for entry in ranked[:held_out]}
-        if len(kept) >= len(self.entries):
-            raise InputError(
-                f"{self.path} has {len(self.entries)} clips that can be trained on, and {held_out} are held out; take "
-                "more clips, or fewer by --set held_out."
-            )
-        parts = (tuple(entry for entry in self.entries if (entry.id in kept) == wanted) for wanted in (False, True))
-        train, rest = (ManifestSource(self.path, part, self.left_out) for part in parts)
-        return train, rest
+        train, rest = parted(self.path, self.entries, held_out)
+        return ManifestSource(self.path, train, self.left_out), ManifestSource(self.path, rest, self.left_out)
 
     @property
     def identity(self) -> str:
         """The clips by their names and contents, and what else a draw depends on."""
-        told = [(e.id, e.sha256, e.prompt, e.looks, e.motion, e.fps, e.frames) for e in self.entries]
-        return f"manifest {hashlib.sha256(repr(told).encode()).hexdigest()} {POSE_DRAWS}"
+        return f"manifest {contents(self.entries)} {POSE_DRAWS}"
 
     @property
     def clips(self) -> int | None:
@@ -163,9 +153,6 @@ class ManifestSource:
         frames, poses = _opened(self.path.parent, entry.target, entry.poses or "", entry.frames)
         rate = float(Fraction(entry.fps))
         return pose_draw(frames, poses, told(entry), contract, rng, settings, taken=strides(rate, contract))
-
-
-Source = PuppetSource | ManifestSource
 
 
 def sources(
@@ -211,13 +198,98 @@ def _opened(folder: Path, target: str, poses: str, frames: int) -> tuple[Frames,
     """A clip and its poses; kept until the next one, since a clip's draws follow each other."""
     clip = read_clip(folder / target)
     found = read_poses(folder / poses)
-    shape = (len(clip.frames), clip.frames.shape[2], clip.frames.shape[1])
-    if (found.frames, found.width, found.height) != shape or shape[0] != frames:
+    refuse_others_poses(found, clip.frames, frames, folder / poses, target)
+    return clip.frames, found.figures
+
+
+def refuse_others_poses(poses: ClipPoses, shown: Frames, frames: int, path: Path, clip: str) -> None:
+    """Refuses poses that are not a clip's.
+
+    Args:
+        poses: from the file at ``path``.
+        shown: the clip.
+        frames: that the manifest says it has.
+        path: for the message.
+        clip: the clip's name, likewise.
+
+    Raises:
+        InputError: if frames or size differ.
+    """
+    shape = (len(shown), shown.shape[2], shown.shape[1])
+    if (poses.frames, poses.width, poses.height) != shape or shape[0] != frames:
         raise InputError(
-            f"{folder / poses} is of {found.frames} frames of {found.width} x {found.height}, and {target} has "
+            f"{path} is of {poses.frames} frames of {poses.width} x {poses.height}, and {clip} has "
             f"{shape[0]} of {shape[1]} x {shape[2]}; run diptych prepare again."
         )
-    return clip.frames, found.figures
+
+
+def too_short(settings: WindowSettings) -> dict[str, Callable[[Entry], bool]]:
+    """Footage without room for a window, as a reason of :func:`sifted`."""
+    return {f"shorter than {settings.shortest} frames": lambda entry: not fits(entry.frames, settings)}
+
+
+def sifted(
+    path: Path, reasons: Mapping[str, Callable[[Entry], bool]], remedy: str
+) -> tuple[tuple[Entry, ...], dict[str, int]]:
+    """Reads a manifest and keeps what can be trained on.
+
+    Args:
+        path: of the manifest.
+        reasons: why an entry cannot be used, in words that follow "have" (``no ...``) or "are", and whether that is so;
+            the first that holds is counted.
+        remedy: what to do where nothing is left.
+
+    Returns:
+        The entries that are left, and how many are not, by reason.
+
+    Raises:
+        InputError: if it cannot be read, or nothing of it can be used.
+    """
+    usable, left_out = [], Counter[str]()
+    for entry in read_manifest(path):
+        reason = next((reason for reason, holds in reasons.items() if holds(entry)), None)
+        if reason is None:
+            usable.append(entry)
+        else:
+            left_out[reason] += 1
+    counted = {reason: left_out[reason] for reason in reasons if left_out[reason]}
+    if not usable:
+        told = (f"{n} {'have' if reason.startswith('no ') else 'are'} {reason}" for reason, n in counted.items())
+        raise InputError(f"{path} has no clip that can be trained on ({', '.join(told) or 'it is empty'}); {remedy}.")
+    return tuple(usable), counted
+
+
+def parted(path: Path, entries: Sequence[Entry], held_out: int) -> tuple[tuple[Entry, ...], tuple[Entry, ...]]:
+    """What is trained on, and at least so many entries that are not: which, follows from names alone.
+
+    Self-made pairs of one source stay together, or previews would show footage that was trained on.
+
+    Raises:
+        InputError: if nothing would be left to train on.
+    """
+
+    def source(entry: Entry) -> str:
+        return hashlib.sha256((entry.id if entry.pair is None else entry.pair.source).encode()).hexdigest()
+
+    counts, kept, taken = Counter(map(source, entries)), set[str](), 0
+    for name in sorted(counts):
+        if taken >= held_out:
+            break
+        kept.add(name)
+        taken += counts[name]
+    if taken >= len(entries):
+        raise InputError(
+            f"{path} has {len(entries)} clips that can be trained on, and {taken} are held out; take more clips, or "
+            "fewer by --set held_out."
+        )
+    train, rest = (tuple(e for e in entries if (source(e) in kept) == wanted) for wanted in (False, True))
+    return train, rest
+
+
+def contents(entries: Sequence[Entry]) -> str:
+    """Entries by their names and contents, and what else a draw depends on, in a word."""
+    told = [(e.id, e.sha256, e.prompt, e.looks, e.motion, e.fps, e.frames) for e in entries]
+    return hashlib.sha256(repr(told).encode()).hexdigest()
 
 
 def hashed(*facts: object) -> str:

@@ -187,7 +187,7 @@ def damaged(history: Frames, rng: np.random.Generator) -> Frames:
         history: uint8, ``(k, h, w, 3)``.
         rng: decides which and how much.
     """
-    kinds: list[Callable[[Frames, np.random.Generator], Frames]] = [_blurred, _noised, _tinted, _recoded]
+    kinds: list[Callable[[Frames, np.random.Generator], Frames]] = [_blurred, _noised, _tinted, recoded]
     result = history
     for kind in kinds:
         if rng.random() < 0.35:
@@ -213,7 +213,8 @@ def _tinted(frames: Frames, rng: np.random.Generator) -> Frames:
     return np.clip(frames * gain + offset, 0, 255).astype(np.uint8)
 
 
-def _recoded(frames: Frames, rng: np.random.Generator) -> Frames:
+def recoded(frames: Frames, rng: np.random.Generator) -> Frames:
+    """Frames as a JPEG of some low quality leaves them, the same for all: uint8, ``(t, h, w, 3)``."""
     quality = [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(15, 60))]
     coded = [cv2.imdecode(cv2.imencode(".jpg", frame, quality)[1], cv2.IMREAD_COLOR) for frame in frames]
     return np.stack([np.asarray(frame, np.uint8) for frame in coded])

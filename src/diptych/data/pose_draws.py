@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.data.draws import HELD_SHARE, HISTORY_SHARE, TEXT_DROPPED, Draw, damaged
+from diptych.data.draws import Draw, damaged
+from diptych.data.windows import WindowSettings, choose
 from diptych.media.draw import draw_skeletons
 from diptych.media.frame import Placement, fit, panel_for
 from diptych.method.contract import Contract
-from diptych.method.incontext import Window, continuation, opening
 from diptych.method.pose_augment import PoseAugment, augment
-from diptych.types import Frames, InputError, Skeleton
+from diptych.types import Frames, Skeleton
 
 POSE_DRAWS = 1
 """Counts the changes of what a draw is: latents cached for one count are not those of another."""
@@ -28,103 +28,19 @@ Poses = tuple[Skeleton, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class PoseDrawSettings:
-    """How windows are drawn from footage.
+class PoseDrawSettings(WindowSettings):
+    """How windows are drawn from footage that its own skeletons drive.
 
     Attributes:
-        shortest: canvas frames of the shortest window, 1 + 4k; windows are as long as the contract's, or where the
-            footage is shorter any length from this on. Equal to the contract's, all are of that length.
-        history_share: of windows that continue a video.
-        held_share: of windows whose driver ends early, as in the last window of a video; the footage stops with it.
-        text_dropped: share of draws without a prompt.
         augment: what is done to the skeletons.
     """
 
-    shortest: int
-    history_share: float = HISTORY_SHARE
-    held_share: float = HELD_SHARE
-    text_dropped: float = TEXT_DROPPED
     augment: PoseAugment = field(default_factory=PoseAugment)
 
-
-@dataclass(frozen=True)
-class Chosen:
-    """Which frames of a stretch of footage a window shows.
-
-    Attributes:
-        window: its time axis.
-        frames: index of the frame that each canvas frame shows, int, ``(t,)``; the first is the reference's.
-    """
-
-    window: Window
-    frames: NDArray[np.int64]
-
-
-def strides(fps: float, contract: Contract) -> tuple[int, ...]:
-    """Every how many frames of footage may be taken so that the rate is one the contract knows; at least 1."""
-    low, high = contract.fps
-    most = max(1, int(fps / low * 1.001))
-    # As at inference, rates are averages: 30.01 frames a second are not too many.
-    return tuple(n for n in range(1, most + 1) if fps / n <= high * 1.05) or (most,)
-
-
-def fits(length: int, settings: PoseDrawSettings) -> bool:
-    """Whether footage of so many frames has room for the shortest window."""
-    return length >= settings.shortest
-
-
-def choose(
-    length: int,
-    contract: Contract,
-    settings: PoseDrawSettings,
-    rng: np.random.Generator,
-    taken: Sequence[int] = (1,),
-) -> Chosen:
-    """Chooses a window in footage.
-
-    An opening shows consecutive frames, the first of which is the reference. A window that continues a video shows some
-    earlier frame as its reference, then consecutive ones, the first of which are its history.
-
-    Args:
-        length: frames there are.
-        contract: says how long windows, lead-ins and histories are.
-        settings: shares.
-        rng: decides.
-        taken: strides that may be drawn, rising; those that leave no room are not.
-
-    Raises:
-        InputError: if there is no room for the shortest window.
-    """
-    if not fits(length, settings):
-        raise InputError(
-            f"footage of {length} frames is too short for windows of {settings.shortest}; take longer clips, or a "
-            "shorter window by --set draws.shortest."
-        )
-    roomy = [n for n in taken if (settings.shortest - 1) * n < length]
-    stride = int(rng.choice(roomy)) if roomy else 1
-    room = 1 + (length - 1) // stride
-    longest = min(contract.window_frames, 1 + (room - 1) // 4 * 4)
-    # Long windows are what is made later; the shorter ones are for footage that has no more.
-    frames = longest if longest < contract.window_frames else _length(settings.shortest, longest, rng)
-    if rng.random() < settings.history_share and contract.history + 1 < frames:
-        window = continuation(frames, contract.history)
-    else:
-        window = opening(frames, min(contract.lead_in, frames - 4))
-    first = int(rng.integers(0, length - (frames - 1) * stride))
-    shown = first + stride * np.arange(frames)
-    if window.history and first > 0:
-        shown[0] = rng.integers(0, first + 1)
-    if rng.random() < settings.held_share:
-        last = int(rng.integers(window.first_new, frames))
-        shown[last:] = shown[last]
-    return Chosen(window, shown)
-
-
-def _length(shortest: int, longest: int, rng: np.random.Generator) -> int:
-    """The longest window half of the time, else any length between."""
-    if shortest == longest or rng.random() < 0.5:
-        return longest
-    return shortest + 4 * int(rng.integers(0, (longest - shortest) // 4 + 1))
+    @property
+    def plain(self) -> PoseDrawSettings:
+        """The same for previews: whole openings, and skeletons as they are."""
+        return replace(super().plain, augment=PoseAugment(bones_share=0.0, box_share=0.0))
 
 
 def pose_draw(
@@ -164,7 +80,7 @@ def pose_draw(
     output = fit(frames[chosen.frames], box)[0]
     # The box of the whole clip is what joints are normalised by, so frames are chosen afterwards.
     moved = augment(poses, width, height, settings.augment, rng)
-    motion = drawn(_at(moved, chosen.frames[window.lead_in :]), box, width)
+    motion = drawn(at_frames(moved, chosen.frames[window.lead_in :]), box, width)
     history = damaged(output[1 : 1 + window.history], rng) if window.history else None
     told = "" if rng.random() < settings.text_dropped else prompt
     return Draw(window, output[0], motion, output, history, told)
@@ -186,5 +102,6 @@ def drawn(poses: Poses, box: Placement, width: int) -> Frames:
     )
 
 
-def _at(poses: Poses, frames: NDArray[np.int64]) -> Poses:
+def at_frames(poses: Poses, frames: NDArray[np.int64]) -> Poses:
+    """Skeletons of the frames of the given indices, ``(n,)``."""
     return tuple(replace(skeleton, joints=skeleton.joints[frames]) for skeleton in poses)

@@ -1,0 +1,130 @@
+"""Draws of the end-to-end stage: a made video drives, and the footage it was made from is the answer (paper Eq. 4).
+
+The driver V_o shows another character in the motion of the footage V_src, frame for frame; reference and answer are the
+footage itself. So whatever the maker of V_o did wrong is on the side of the input, and what is learnt from is always
+real. The driver is augmented, since it stands where its maker's skeletons stood (``method/rgb_augment.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from diptych.data.draws import Draw, damaged, recoded
+from diptych.data.pose_draws import Poses, at_frames, drawn
+from diptych.data.windows import WindowSettings, choose
+from diptych.media.frame import fit, panel_for, place_in, resize
+from diptych.method.contract import Contract
+from diptych.method.pose_augment import PoseAugment, augment
+from diptych.method.rgb_augment import (
+    NOTHING,
+    Alteration,
+    RgbAugment,
+    blurred,
+    cropped,
+    draw_alteration,
+    mirrored,
+    mirrored_words,
+    recoloured,
+)
+from diptych.puppets.swapped import Bodies
+from diptych.types import Frames
+
+PAIR_DRAWS = 1
+"""Counts the changes of what a draw is: latents cached for one count are not those of another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairDrawSettings(WindowSettings):
+    """How windows are drawn from pairs.
+
+    Attributes:
+        augment: what is done to drivers.
+        recoded_share: of drivers that are compressed hard.
+        pose_share: of draws that the footage's own skeletons drive, as in the stage before; where it has none, its
+            driver does. None by default: the adapter is to serve footage, and a pose adapter is at hand. Rivals with a
+            like recipe mix in a fifth.
+        poses: what is done to those skeletons.
+        bodies: whose footage is the answer, in the made-up world; of a manifest all of it is.
+    """
+
+    augment: RgbAugment = field(default_factory=RgbAugment)
+    recoded_share: float = 0.2
+    pose_share: float = 0.0
+    poses: PoseAugment = field(default_factory=PoseAugment)
+    bodies: Bodies = "posed"
+
+    @property
+    def plain(self) -> PairDrawSettings:
+        """The same for previews: whole openings, and drivers as they are."""
+        return replace(super().plain, augment=NOTHING, recoded_share=0.0, pose_share=0.0)
+
+
+def pair_draw(
+    driving: Frames,
+    target: Frames,
+    prompt: str,
+    contract: Contract,
+    rng: np.random.Generator,
+    settings: PairDrawSettings,
+    *,
+    poses: Poses = (),
+    taken: Sequence[int] = (1,),
+) -> Draw:
+    """One window of a pair.
+
+    Args:
+        driving: the video that drives, RGB, uint8, ``(n, h', w', 3)``, any size.
+        target: footage of another character in the same motion, frame for frame, uint8, ``(n, h, w, 3)``. The window's
+            first frame of it is the reference, or an earlier one where the window continues a video.
+        prompt: looks and motion of the target in English, or nothing.
+        contract: says the panel's size and the windows.
+        rng: decides everything that is drawn; the same state draws the same.
+        settings: shares and augmentation.
+        poses: of the target's figures, joints in its pixels, for draws that are driven by them.
+        taken: strides that may be drawn, from :func:`~diptych.data.windows.strides`.
+
+    Returns:
+        A draw without layers of figures. All of the driver's frame is in its panel, or the part that augmentation
+        leaves, as at inference.
+
+    Raises:
+        InputError: if the footage is too short.
+    """
+    n, height, width = target.shape[:3]
+    if len(driving) != n or any(len(skeleton.joints) != n for skeleton in poses):
+        raise ValueError(f"a driver of {len(driving)} frames and poses do not go with {n} frames")
+    chosen = choose(n, contract, settings, rng, taken)
+    window, shown = chosen.window, chosen.frames[chosen.window.lead_in :]
+    box = panel_for(width, height, contract.panel_area, contract.panel_multiple)
+    output = fit(target[chosen.frames], box)[0]
+    if rng.random() < settings.pose_share and poses:
+        # Never in a mirror: the colours of a skeleton tell its left from its right.
+        altered = Alteration()
+        moved = augment(poses, width, height, settings.poses, rng)
+        motion = drawn(at_frames(moved, shown), box, width)
+    else:
+        altered = draw_alteration(settings.augment, rng)
+        motion = _driver(driving[shown], altered, rng.random() < settings.recoded_share, output.shape[1:3], rng)
+    if altered.mirrored:
+        output, prompt = mirrored(output), mirrored_words(prompt)
+    history = damaged(output[1 : 1 + window.history], rng) if window.history else None
+    told = "" if rng.random() < settings.text_dropped else prompt
+    return Draw(window, output[0], motion, output, history, told)
+
+
+def _driver(
+    frames: Frames, altered: Alteration, coded: bool, panel: tuple[int, int], rng: np.random.Generator
+) -> Frames:
+    """An altered driver as a session would bring it into its panel: fitted, padded with grey."""
+    part = cropped(frames, altered.box)
+    height, width = part.shape[1:3]
+    box = place_in(max(1, round(altered.stretch * width)), height, *panel)
+    # Scaled once, and altered at the panel's size, where it is cheap; the grey around it is nobody's colour.
+    picture = blurred(recoloured(resize(part, box.width, box.height), altered), altered.blur)
+    if coded:
+        picture = recoded(picture, rng)
+    motion = fit(picture, box)[0]
+    return mirrored(motion) if altered.mirrored else motion
