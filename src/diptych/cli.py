@@ -515,23 +515,36 @@ def _add_train(commands: _Commands) -> None:
     pose = _command(
         recipes, "stage1_pose", "an adapter on a backbone, from footage driven by its own skeletons", _train_pose
     )
-    pose.add_argument(
+    _add_stage(pose, "of a prepared dataset")
+    rgb = _command(recipes, "stage2_rgb", "the same from footage driven by videos that were made of it", _train_rgb)
+    _add_stage(rgb, "of kept pairs, or of clips with drivers of their own")
+    rgb.add_argument(
+        "--warm-start", metavar="ADAPTER", type=Path, help="of the first stage, to set out from (default: from nothing)"
+    )
+
+
+def _add_stage(stage: argparse.ArgumentParser, data: str) -> None:
+    """What both stages take.
+
+    Args:
+        stage: the command.
+        data: which manifest it takes.
+    """
+    stage.add_argument(
         "--backbone", choices=("mini", "hunyuan15", "wan", "motif"), default="mini", help="which one (default mini)"
     )
-    pose.add_argument("--weights", metavar="DIR|REPO", help="its weights (default: its makers' own)")
-    pose.add_argument("--model", metavar="FOLDER", help="the mini's weights (default: the bundled one)")
-    pose.add_argument("--revision", metavar="NAME", help="commit, tag or branch of a repository")
-    pose.add_argument(
-        "--data", metavar="MANIFEST", required=True, help="of a prepared dataset, or puppets for the made-up world"
-    )
-    pose.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a started one is resumed")
-    pose.add_argument(
+    stage.add_argument("--weights", metavar="DIR|REPO", help="its weights (default: its makers' own)")
+    stage.add_argument("--model", metavar="FOLDER", help="the mini's weights (default: the bundled one)")
+    stage.add_argument("--revision", metavar="NAME", help="commit, tag or branch of a repository")
+    stage.add_argument("--data", metavar="MANIFEST", required=True, help=f"{data}, or puppets for the made-up world")
+    stage.add_argument("-o", "--output", metavar="FOLDER", type=Path, help="a started one is resumed")
+    stage.add_argument(
         "--stage",
         choices=("all", "cache", "adapter"),
         default="all",
         help="encode draws, train on them, or both in order (default all)",
     )
-    _add_training(pose)
+    _add_training(stage)
 
 
 def _add_training(recipe: argparse.ArgumentParser) -> None:
@@ -553,20 +566,27 @@ def _add_training(recipe: argparse.ArgumentParser) -> None:
 
 
 def _train_pose(args: argparse.Namespace) -> None:
-    _recipe("stages", "train_pose")(
-        TrainStageOptions(
-            backbone=args.backbone,
-            weights=args.weights or args.model,
-            revision=args.revision,
-            data=args.data,
-            output=args.output,
-            stage=args.stage,
-            seed=args.seed,
-            minutes=args.minutes,
-            threads=args.threads,
-            overrides=tuple(args.overrides),
-            dry_run=args.dry_run,
-        )
+    _recipe("stages", "train_pose")(_stage_options(args))
+
+
+def _train_rgb(args: argparse.Namespace) -> None:
+    _recipe("stages", "train_rgb")(_stage_options(args, args.warm_start))
+
+
+def _stage_options(args: argparse.Namespace, warm_start: Path | None = None) -> TrainStageOptions:
+    return TrainStageOptions(
+        backbone=args.backbone,
+        weights=args.weights or args.model,
+        revision=args.revision,
+        data=args.data,
+        warm_start=warm_start,
+        output=args.output,
+        stage=args.stage,
+        seed=args.seed,
+        minutes=args.minutes,
+        threads=args.threads,
+        overrides=tuple(args.overrides),
+        dry_run=args.dry_run,
     )
 
 

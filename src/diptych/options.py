@@ -250,6 +250,7 @@ class TrainStageOptions:
         weights: folder or repository of it; of the mini a folder, or the bundled one where nothing is said.
         revision: of a repository.
         data: manifest of a dataset, or ``puppets`` for the made-up world.
+        warm_start: file or folder of the adapter that it sets out from, for the second stage; None begins with nothing.
         output: folder of checkpoints, caches and logs; a started one is resumed.
         stage: one part alone, or both in order.
         seed: of everything drawn at random.
@@ -263,6 +264,7 @@ class TrainStageOptions:
     weights: str | None = None
     revision: str | None = None
     data: str = "puppets"
+    warm_start: Path | None = None
     output: Path | None = None
     stage: Literal["all", "cache", "adapter"] = "all"
     seed: int = 0

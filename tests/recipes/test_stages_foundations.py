@@ -131,9 +131,9 @@ def test_an_adapter_is_trained_saved_and_animates(checkpoint, name, manifest, tm
 def test_training_needs_no_encoders(checkpoint, manifest, tmp_path, monkeypatch):
     options = asked(checkpoint, "motif", manifest, tmp_path / "run", **{"loop.steps": "2", "loop.preview_every": "2"})
     train_pose(replace(options, stage="cache"))
-    from diptych.recipes import stages
+    from diptych.recipes import stage_cache
 
-    stages._WORKER.clear()
+    stage_cache._WORKER.clear()
     monkeypatch.setattr(foundation("motif"), "_open_encoders", lambda self: pytest.fail("encoders were opened"))
     train_pose(replace(options, stage="adapter"))
     assert (tmp_path / "run" / "adapter").is_dir()

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from diptych.files import appearing, save_tensors, writing_errors
@@ -78,6 +79,47 @@ def add_adapter(network: Any, feed_forward: str, settings: LoraSettings) -> list
     if others or not names:
         raise ValueError(f"the adapter would train {others[:3] or 'nothing'}")
     return names
+
+
+def start_from(networks: Sequence[Any], path: Path, settings: LoraSettings) -> None:
+    """Gives fresh adapter layers the values of an adapter that was trained before (paper section 3.5: warm start).
+
+    Args:
+        networks: of the backbone, on which :func:`add_adapter` has put layers.
+        path: file or folder of the other adapter, one file for every network.
+        settings: size of the fresh layers.
+
+    Raises:
+        InputError: if it cannot be read, or is not of the same layers and sizes.
+    """
+    files = adapter_files(path)
+    if len(files) != len(networks):
+        raise InputError(f"{path} is for {len(files)} networks and this backbone has {len(networks)}; choose its own.")
+    for network, file in zip(networks, files, strict=True):
+        tensors, header = _read(file)
+        alpha = float(settings.rank if settings.alpha is None else settings.alpha)
+        said = _settings(file, header)["lora_alpha"]
+        if said is not None and said != alpha:
+            raise InputError(f"{file} has alpha {said:g} and not {alpha:g}; say --set adapter.alpha={said:g}.")
+        theirs = {_layer_name(key): value for key, value in tensors.items()}
+        ours = {
+            name.replace(f".{ADAPTER}.", "."): parameter
+            for name, parameter in network.named_parameters()
+            if f".{ADAPTER}." in name
+        }
+        other = next((name for name in sorted({*ours, *theirs}) if _shape(ours, name) != _shape(theirs, name)), None)
+        if other is not None:
+            raise InputError(
+                f"{file} has {other} of {_shape(theirs, other) or 'no'} numbers, where {_shape(ours, other) or 'none'} "
+                "are needed; set out from an adapter of the same rank and targets."
+            )
+        with torch.no_grad():
+            for name, parameter in ours.items():
+                parameter.copy_(theirs[name])
+
+
+def _shape(tensors: Mapping[str, Tensor], name: str) -> str:
+    return "x".join(map(str, tensors[name].shape)) if name in tensors else ""
 
 
 def save_adapter(

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -110,17 +111,29 @@ def adapted(backbone: MiniBackbone, path: Path) -> MiniBackbone:
     wrong = mismatches(agreed, dataclasses.replace(_served(agreed), panel_area=backbone.contract.panel_area))
     if wrong:
         raise InputError(f"{path} cannot serve on this mini ({'; '.join(wrong)}); choose the model it was trained on.")
-    base = read_notes(path).get("base")
-    ours = {name: backbone.identity[name] for name in _BASE}
-    if isinstance(base, dict) and any(base.get(name) != known for name, known in ours.items()):
-        raise InputError(
-            f"{path} was trained on another mini than this one; give the folder of that one by --model: its "
-            f"denoiser's hash begins with {str(base.get(_BASE[0]))[:12]}."
-        )
+    refuse_another_mini(path, backbone.identity)
     load_adapter(backbone.networks, path)
     weigh_adapters(backbone.networks, {ADAPTER: 1.0})
     hashes = {f"adapter/{file.name}": sha256(file) for file in adapter_files(path)}
     return dataclasses.replace(backbone, contract=agreed, identity={**backbone.identity, **hashes})
+
+
+def refuse_another_mini(path: Path, identity: Mapping[str, str]) -> None:
+    """Refuses an adapter that was trained on another mini.
+
+    Args:
+        path: file or folder of the adapter.
+        identity: hashes of this mini's files.
+
+    Raises:
+        InputError: if it was.
+    """
+    base = read_notes(path).get("base")
+    if isinstance(base, dict) and any(base.get(name) != identity[name] for name in _BASE):
+        raise InputError(
+            f"{path} was trained on another mini than this one; give the folder of that one by --model: its "
+            f"denoiser's hash begins with {str(base.get(_BASE[0]))[:12]}."
+        )
 
 
 def load_denoiser_into(denoiser: Denoiser, path: Path) -> None:

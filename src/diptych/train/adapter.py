@@ -22,6 +22,14 @@ from diptych.data.cache import Bucket, Shelf
 from diptych.data.canvases import LatentDraw, collate
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
+from diptych.method.contrast import (
+    ContrastSettings,
+    counts,
+    derangement,
+    generated_error,
+    missed_margin,
+    with_others,
+)
 from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, per_sample, seeded, velocity
 from diptych.method.incontext import compose, model_input, output_latents, region_loss, split
 from diptych.method.pixels import to_frames
@@ -129,6 +137,7 @@ class AdapterTask:
         preview_steps: of the solver.
         boundary: sigma from which on, upwards, another expert answers; None where there is one.
         seed: of what all parts of a step share.
+        contrast: how much wrong drivers and references count.
     """
 
     module: Adapted
@@ -143,6 +152,7 @@ class AdapterTask:
     preview_steps: int = 1
     boundary: float | None = None
     seed: int = 0
+    contrast: ContrastSettings = dataclasses.field(default_factory=ContrastSettings)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -150,7 +160,8 @@ class AdapterTask:
         draws = sum(len(bucket) for bucket in self.buckets.values())
         sizes = {"batch": self.batch, "accumulated": self.accumulated, "noise": asdict(self.noise), "draws": draws}
         agreed = dataclasses.asdict(self.backbone.contract)
-        return {**sizes, "made_for": self.made_for, "contract": agreed, **self.settings}
+        wrongs = {"contrast": asdict(self.contrast)} if self.contrast.wrongs else {}
+        return {**sizes, "made_for": self.made_for, "contract": agreed, **wrongs, **self.settings}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """The matrices of adapters, or of blocks where the whole network learns."""
@@ -173,18 +184,44 @@ class AdapterTask:
         shared = seeded(self.seed, step, _SHARED)
         sizes = torch.tensor([len(bucket) for bucket in self.buckets.values()], dtype=torch.float64)
         bucket = list(self.buckets.values())[int(torch.multinomial(sizes, 1, generator=shared))]
-        draws = bucket.take(torch.randint(len(bucket), (self.batch,), generator=generator).tolist())
+        rows = torch.randint(len(bucket), (self.batch,), generator=generator).tolist()
+        draws = bucket.take(rows)
         target, condition = collate(draws)
         noise = torch.randn(target.shape, generator=generator)
         sigma = self._sigmas(generator, shared)
+        wrongs = self.contrast.wrongs
+        # Drawn after all else: without the term everything is as it always was.
+        order = derangement(self.batch, generator) if wrongs else torch.arange(self.batch)
+        asked = [(target, condition), *(with_others(target, condition, order, wrong) for wrong in wrongs)]
         device = next(module.parameters()).device
-        x = model_input(noised(target, noise, sigma), self.backbone.fold_mask(condition)).to(device)
-        predicted = module(x, sigma.to(device), _on(told(self.backbone, draws), device))
+        x = [model_input(noised(clean, noise, sigma), self.backbone.fold_mask(known)) for clean, known in asked]
+        text = _repeated(told(self.backbone, draws), len(asked))
+        # One prediction of all: processes that split weights must ask equally often.
+        predicted = module(torch.cat(x).to(device), sigma.repeat(len(asked)).to(device), _on(text, device)).float()
+        right, *others = (
+            (one - velocity(clean, noise).to(device)).square()
+            for one, (clean, _) in zip(predicted.chunk(len(asked)), asked, strict=True)
+        )
         least = self.noise.least_weighted
         weight = (sigma / least).clamp(max=1).square() if least else torch.ones_like(sigma)
-        error = (predicted.float() - velocity(target, noise).to(device)).square()
-        losses = region_loss(error * per_sample(weight, error), self.backbone.contract.loss_region)
-        return losses.mean(), by_sigma(losses.detach().cpu(), sigma)
+        losses = region_loss(right * per_sample(weight, right), self.backbone.contract.loss_region)
+        loss, numbers = losses.mean(), by_sigma(losses.detach().cpu(), sigma)
+        if others:
+            counted = counts(rows, [draw.window for draw in draws], order, sigma, self.contrast.least_sigma)
+            term = self._missed([right, *others], condition.mask, counted)
+            loss, numbers["contrast"] = loss + self.contrast.weight * term, term.item()
+        return loss, numbers
+
+    def _missed(self, errors: Sequence[Tensor], mask: Tensor, counted: Tensor) -> Tensor:
+        """By how much wrong conditions miss the answer too little, in the mean.
+
+        Args:
+            errors: elementwise, under the right condition and then under each wrong one.
+            mask: 1 = given.
+            counted: which samples count, ``(b,)``.
+        """
+        right, *others = (generated_error(error, mask.to(error)) for error in errors)
+        return torch.stack([missed_margin(right, wrong, self.contrast) * counted.to(wrong) for wrong in others]).mean()
 
     def _sigmas(self, generator: torch.Generator, shared: torch.Generator) -> Tensor:
         """Noise levels of a batch, ``(b,)``: all on one expert's side of the boundary, where there are two."""
@@ -280,6 +317,15 @@ def _on(text: Any, device: torch.device) -> Any:
     if isinstance(text, Mapping):
         return {name: value.to(device) for name, value in text.items()}
     return text.to(device)
+
+
+def _repeated(text: Any, times: int) -> Any:
+    """The same for so many batches in a row."""
+    if times == 1:
+        return text
+    if isinstance(text, Mapping):
+        return {name: torch.cat([value] * times) for name, value in text.items()}
+    return torch.cat([text] * times)
 
 
 def _there(value: Tensor, module: nn.Module) -> Tensor:
