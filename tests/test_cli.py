@@ -24,6 +24,7 @@ from diptych.options import (
     PuppetsRenderOptions,
     PuppetsSheetOptions,
     TrainMiniOptions,
+    TrainStageOptions,
     WordsOptions,
 )
 from diptych.types import InputError
@@ -33,6 +34,7 @@ RECIPES = {
     "mini": ["train_mini"],
     "bench": ["bench_puppets"],
     "plan": ["plan"],
+    "stages": ["train_pose", "train_rgb"],
     "jobs": ["animate_jobs"],
     "prepare": ["prepare_footage", "prepare_report"],
     "data": ["data_check", "data_look"],
@@ -177,6 +179,26 @@ MOST = [
             dry_run=True,
         ),
     ),
+    ("train stage1_pose --model m --data puppets", "train_pose", TrainStageOptions(weights="m")),
+    (
+        "train stage2_rgb --backbone wan --weights w --revision v2 --data kept.jsonl --warm-start pose/adapter -o run "
+        "--stage cache --seed 3 --minutes 1.5 --threads 1 --set contrast.weight=0.1 --dry-run",
+        "train_rgb",
+        TrainStageOptions(
+            backbone="wan",
+            weights="w",
+            revision="v2",
+            data="kept.jsonl",
+            warm_start=Path("pose/adapter"),
+            output=Path("run"),
+            stage="cache",
+            seed=3,
+            minutes=1.5,
+            threads=1,
+            overrides=(("contrast.weight", "0.1"),),
+            dry_run=True,
+        ),
+    ),
     (
         "bench puppets --json f.json --sheet s.png --suite first --model folder --adapter mine --steps 4 --pairs 8 "
         "--posed --pose-fit reference",
@@ -251,6 +273,7 @@ LEAST = [
     ("animate a b -o c", "animate_files", AnimateOptions(Path("a"), Path("b"), Path("c"))),
     ("plan --backbone motif", "plan", PlanOptions("motif")),
     ("train mini", "train_mini", TrainMiniOptions()),
+    ("train stage2_rgb --data puppets", "train_rgb", TrainStageOptions()),
     ("bench puppets", "bench_puppets", BenchPuppetsOptions()),
     ("prepare a -o b", "prepare_footage", PrepareOptions(Path("a"), Path("b"))),
     ("prepare report a", "prepare_report", PrepareReportOptions(Path("a"))),

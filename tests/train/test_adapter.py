@@ -10,6 +10,7 @@ from blocks import patch_vae, random_denoiser
 from diptych.data.cache import Bucket
 from diptych.data.canvases import LatentDraw
 from diptych.media.image import read_image
+from diptych.method.contrast import ContrastSettings
 from diptych.method.diffusion import seeded
 from diptych.method.incontext import opening
 from diptych.models.adapters import LoraSettings
@@ -126,6 +127,46 @@ def test_losses_are_told_by_noise_level():
     names = {name for one in numbers for name in one}
     assert names <= {f"loss_sigma_{q / 4:.2f}" for q in range(4)}
     assert len(names) > 1
+
+
+def test_without_weight_wrong_conditions_change_no_bit():
+    pure = NoiseSettings(spread=None, pure_share=1.0)
+    plain, silent, asked = (
+        task(batch=4, noise=pure, contrast=one)
+        for one in (ContrastSettings(), ContrastSettings(kind="motion", margin=9.0), ContrastSettings(weight=0.5))
+    )
+    for step in range(3):
+        a, b, c = (one.loss(one.module, step, seeded(0, step)) for one in (plain, silent, asked))
+        assert a[0].item() == b[0].item()
+        assert a[1] == b[1]
+        # With it, the loss is the same and the term comes on top.
+        assert c[0].item() == pytest.approx(a[0].item() + 0.5 * c[1]["contrast"], rel=1e-5)
+    assert plain.facts == silent.facts != asked.facts
+
+
+@pytest.mark.parametrize("kind", ["motion", "identity"])
+def test_the_term_makes_the_answer_hang_on_what_is_given(kind):
+    """Descending along the difference that the term makes lowers it, and the loss does not pay for it."""
+    pure = NoiseSettings(spread=None, pure_share=1.0)
+    one = task(batch=4, noise=pure, contrast=ContrastSettings(weight=1.0, kind=kind, margin=0.5))
+    plain = replace(one, contrast=ContrastSettings())
+
+    def measured():
+        with torch.no_grad():
+            told = [one.loss(one.module, n, seeded(0, n)) for n in range(8)]
+        terms = [numbers["contrast"] for _, numbers in told]
+        return np.mean(terms), np.mean([loss.item() - term for (loss, _), term in zip(told, terms, strict=True)])
+
+    before, paid = measured()
+    optimizer = torch.optim.AdamW([p for p in one.module.parameters() if p.requires_grad], lr=1e-3)
+    for step in range(24):
+        with_term, without = (which.loss(which.module, step % 8, seeded(0, step % 8))[0] for which in (one, plain))
+        (with_term - without).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    after, now = measured()
+    assert after < before
+    assert now < 1.05 * paid
 
 
 def test_experts_take_turns_by_step_and_all_samples_are_on_ones_side():

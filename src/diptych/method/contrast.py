@@ -34,14 +34,12 @@ class ContrastSettings:
         kind: what is taken from another sample: its driver, its reference, or one and then the other.
         margin: share by which an error is to be larger under a wrong condition.
         least_sigma: below this noise level a sample does not count.
-        holds_right: whether the error under the right condition is taken as it is; else the term lowers it too.
     """
 
     weight: float = 0.0
     kind: Literal["motion", "identity", "both"] = "both"
     margin: float = 0.3
     least_sigma: float = 0.8
-    holds_right: bool = True
 
     @property
     def wrongs(self) -> tuple[Wrong, ...]:
@@ -105,16 +103,18 @@ def generated_error(error: Tensor, mask: Tensor) -> Tensor:
     return summed / made.flatten(1).sum(1)
 
 
-def missed_margin(right: Tensor, wrong: Tensor, settings: ContrastSettings) -> Tensor:
+def missed_margin(right: Tensor, wrong: Tensor, margin: float) -> Tensor:
     """By how much the wrong condition's error falls short of the right one's and the margin; 0 where it does not.
+
+    Gradients go through both: were the right error taken as it is, raising all errors alike would be a way out, and a
+    network takes it (docs/training.md).
 
     Args:
         right: errors under the right condition, ``(b,)``.
         wrong: under the wrong one.
-        settings: margin, and whether the right errors are held.
+        margin: share by which they are to be larger.
     """
-    held = right.detach() if settings.holds_right else right
-    return ((1 + settings.margin) * held - wrong).clamp_min(0)
+    return ((1 + margin) * right - wrong).clamp_min(0)
 
 
 def counts(rows: Sequence[int], windows: Sequence[object], order: Tensor, sigma: Tensor, least: float) -> Tensor:

@@ -221,7 +221,9 @@ class AdapterTask:
             counted: which samples count, ``(b,)``.
         """
         right, *others = (generated_error(error, mask.to(error)) for error in errors)
-        return torch.stack([missed_margin(right, wrong, self.contrast) * counted.to(wrong) for wrong in others]).mean()
+        return torch.stack(
+            [missed_margin(right, wrong, self.contrast.margin) * counted.to(wrong) for wrong in others]
+        ).mean()
 
     def _sigmas(self, generator: torch.Generator, shared: torch.Generator) -> Tensor:
         """Noise levels of a batch, ``(b,)``: all on one expert's side of the boundary, where there are two."""
