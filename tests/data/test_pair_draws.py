@@ -1,5 +1,6 @@
 """Draws of the end-to-end stage: the footage is the answer, and another video drives it, frame for frame."""
 
+import json
 from dataclasses import replace
 from fractions import Fraction
 
@@ -174,6 +175,19 @@ def test_pairs_of_one_source_are_held_out_together(tmp_path):
         kept, rest = ({entry.pair.source for entry in one.entries} for one in (train, held_out))
         assert not kept & rest
         assert held_out.clips == (2 if held < 3 else 4)
+
+
+def test_what_a_driver_should_have_been_may_drive_instead(tmp_path):
+    path = write_pairs(tmp_path, lengths=(20, 20), without=(), sources=("a", "b"))
+    first, other = (json.loads(line) for line in path.read_text().splitlines())
+    write_clip(tmp_path / "right.mp4", Clip.at_fps(255 - numbered(20, 30, 40), 24))
+    first["pair"]["right"], first["sha256"]["right"] = "right.mp4", sha256(tmp_path / "right.mp4")
+    path.write_text(json.dumps(first) + "\n" + json.dumps(other) + "\n")
+    right = replace(PLAIN, driver="right")
+    source = PairSource.of(path, right)
+    assert source.left_out == {"no driver that is known to be right": 1}
+    assert source.draw(0, 0, AGREED, right, seed=0).motion[:, 8, 8].min() > 128
+    assert source.draw(0, 0, AGREED, PLAIN, seed=0).motion[:, 8, 8].max() < 128
 
 
 def test_skeletons_of_a_manifest_drive_a_share(tmp_path):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 
@@ -48,6 +49,8 @@ class PairDrawSettings(WindowSettings):
             like recipe mix in a fifth.
         poses: what is done to those skeletons.
         bodies: whose footage is the answer, in the made-up world; of a manifest all of it is.
+        driver: what was made, or what it should have been, where the made-up world knows it: the difference is what the
+            mistakes of whoever made the drivers cost.
     """
 
     augment: RgbAugment = field(default_factory=RgbAugment)
@@ -55,6 +58,7 @@ class PairDrawSettings(WindowSettings):
     pose_share: float = 0.0
     poses: PoseAugment = field(default_factory=PoseAugment)
     bodies: Bodies = "posed"
+    driver: Literal["made", "right"] = "made"
 
     @property
     def plain(self) -> PairDrawSettings:

@@ -103,7 +103,8 @@ class PairSource:
         Raises:
             InputError: if it cannot be read, or nothing of it can be used.
         """
-        sorts: dict[str, Callable[[Entry], bool]] = {"no driving video": lambda entry: entry.driving is None}
+        lacking = {"made": "no driving video", "right": "no driver that is known to be right"}[settings.driver]
+        sorts: dict[str, Callable[[Entry], bool]] = {lacking: lambda entry: driver_of(entry, settings) is None}
         remedy = "make pairs by diptych synth, or take shorter windows by --set draws.shortest"
         return cls(path, *sifted(path, sorts | too_short(settings), remedy))
 
@@ -135,9 +136,18 @@ class PairSource:
         entry = self.entries[clip]
         rng = draw_rng(seed, entry.id, number)
         posed = entry.poses if settings.pose_share else None
-        driving, target, poses = _opened(self.path.parent, entry.driving or "", entry.target, posed, entry.frames)
+        driving, target, poses = _opened(
+            self.path.parent, driver_of(entry, settings) or "", entry.target, posed, entry.frames
+        )
         taken = strides(float(Fraction(entry.fps)), contract)
         return pair_draw(driving, target, told(entry), contract, rng, settings, poses=poses, taken=taken)
+
+
+def driver_of(entry: Entry, settings: PairDrawSettings) -> str | None:
+    """Relative path of the video that drives, if there is one."""
+    if settings.driver == "made":
+        return entry.driving
+    return None if entry.pair is None else entry.pair.right
 
 
 def pair_sources(
