@@ -135,10 +135,8 @@ class PairSource:
         """
         entry = self.entries[clip]
         rng = draw_rng(seed, entry.id, number)
-        posed = entry.poses if settings.pose_share else None
-        driving, target, poses = _opened(
-            self.path.parent, driver_of(entry, settings) or "", entry.target, posed, entry.frames
-        )
+        driver, posed = driver_of(entry, settings) or "", entry.poses if settings.pose_share else None
+        driving, target, poses = _opened(self.path.parent, driver, entry.target, posed, entry.frames)
         taken = strides(float(Fraction(entry.fps)), contract)
         return pair_draw(driving, target, told(entry), contract, rng, settings, poses=poses, taken=taken)
 
