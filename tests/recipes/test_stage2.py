@@ -224,6 +224,9 @@ def test_a_dry_run_prints_every_setting_and_touches_nothing(mini, pairs, pose, t
         ({"contrast.weight": "1", "batch": "1"}, "say --set batch=2"),
         ({"draws.shortest": "21"}, "windows of 21 to 17"),
         ({"draws.mirror": "1"}, "there is no such setting"),
+        ({"draws.augment.crop_least": "1.5"}, r"--set draws\.augment\.crop_least=1\.5: crop_least cannot be 1\.5"),
+        ({"contrast.margin": "-1"}, "margin cannot be -1"),
+        ({"draws.driver": "wrong"}, r"--set draws\.driver=wrong"),
     ],
 )
 def test_what_cannot_be_is_refused_before_anything_is_written(mini, pairs, pose, tmp_path, setting, message):

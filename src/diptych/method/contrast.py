@@ -41,6 +41,17 @@ class ContrastSettings:
     margin: float = 0.3
     least_sigma: float = 0.8
 
+    def __post_init__(self) -> None:
+        """Refuses what would turn the term round.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        sound = {"weight": self.weight >= 0, "margin": self.margin >= 0, "least_sigma": 0 <= self.least_sigma <= 1}
+        wrong = [name for name, holds in sound.items() if not holds]
+        if wrong:
+            raise ValueError(f"{wrong[0]} cannot be {getattr(self, wrong[0])}")
+
     @property
     def wrongs(self) -> tuple[Wrong, ...]:
         """What is taken from another sample, in turn; nothing where the term has no weight."""
@@ -119,6 +130,9 @@ def missed_margin(right: Tensor, wrong: Tensor, margin: float) -> Tensor:
 
 def counts(rows: Sequence[int], windows: Sequence[object], order: Tensor, sigma: Tensor, least: float) -> Tensor:
     """Which samples count: another draw of the same window is there to be wrong by, and noise hides the answer.
+
+    Two draws of one source do meet now and then, and one is then called wrong where it is not; among thousands of draws
+    that is rare.
 
     Args:
         rows: numbers of the draws in a batch; one may have been drawn twice.

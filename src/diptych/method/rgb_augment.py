@@ -52,6 +52,26 @@ class RgbAugment:
     blur_share: float = 0.15
     blur_most: float = 0.012
 
+    def __post_init__(self) -> None:
+        """Refuses bounds that mean nothing.
+
+        Raises:
+            ValueError: naming the field.
+        """
+        shares = ("crop_share", "stretch_share", "mirror_share", "colour_share", "blur_share")
+        sound = {
+            **{name: 0 <= getattr(self, name) <= 1 for name in shares},
+            "crop_least": 0 < self.crop_least <= 1,
+            "stretch_most": 1 <= self.stretch_most <= 4,
+            "gain_most": 0 <= self.gain_most < 1,
+            "gamma_most": 1 <= self.gamma_most <= 10,
+            "hue_most": 0 <= self.hue_most <= 180,
+            "blur_most": 0 <= self.blur_most <= 0.2,
+        }
+        wrong = [name for name, holds in sound.items() if not holds]
+        if wrong:
+            raise ValueError(f"{wrong[0]} cannot be {getattr(self, wrong[0])}")
+
 
 NOTHING = RgbAugment(crop_share=0.0, stretch_share=0.0, mirror_share=0.0, colour_share=0.0, blur_share=0.0)
 """Leaves every clip as it is."""

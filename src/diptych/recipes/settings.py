@@ -54,7 +54,11 @@ def _replaced(config: Any, path: list[str], text: str, name: str, whole: Any = N
         return dataclasses.replace(config, **{path[0]: _replaced(inner, path[1:], text, name, whole)})
     if len(path) > 1 or dataclasses.is_dataclass(inner):
         raise InputError(f"--set {name}: that is not one setting; --dry-run lists the settings")
-    return dataclasses.replace(config, **{path[0]: _read(type(config), path[0], text, name)})
+    value = _read(type(config), path[0], text, name)
+    try:
+        return dataclasses.replace(config, **{path[0]: value})
+    except ValueError as error:  # bounds that a type does not tell
+        raise InputError(f"--set {name}={text}: {error}") from None
 
 
 def _read(owner: type, field: str, text: str, name: str) -> Any:
