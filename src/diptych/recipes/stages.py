@@ -15,6 +15,7 @@ from diptych.data.pairs import pair_sources
 from diptych.data.pose_draws import PoseDrawSettings
 from diptych.method.contract import Contract
 from diptych.method.pose_augment import PoseAugment
+from diptych.models.parallel import rank_and_size
 from diptych.options import TrainStageOptions
 from diptych.recipes.stage_run import train_stage
 from diptych.recipes.stage_settings import AdapterSettings, StageKind, StageRecipe
@@ -133,7 +134,8 @@ def train_rgb(options: TrainStageOptions) -> None:
     Raises:
         InputError: as :func:`~diptych.recipes.stage_run.train_stage`.
     """
-    if options.warm_start is None and not options.dry_run:
+    trains = options.stage != "cache" and not options.dry_run
+    if options.warm_start is None and trains and rank_and_size()[0] == 0:
         print(
             "diptych: the adapter begins with nothing; the paper's second stage sets out from the first one's, "
             "--warm-start POSE/adapter.",
