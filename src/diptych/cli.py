@@ -30,6 +30,8 @@ from diptych.options import (
     PrepareReportOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
+    ReviewExportOptions,
+    ReviewOptions,
     TrainMiniOptions,
     TrainStageOptions,
     WordsOptions,
@@ -79,6 +81,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_plan(commands)
     _add_prepare(commands)
     _add_data(commands)
+    _add_review(commands)
     _add_train(commands)
     _add_bench(commands)
     _add_puppets(commands)
@@ -492,6 +495,53 @@ def _data_look(args: argparse.Namespace) -> None:
     )
 
 
+def _add_review(commands: _Commands) -> None:
+    review = _command(commands, "review", "let people check self-made pairs, each in a page of their own", _review)
+    review.add_argument(
+        "pairs", metavar="PAIRS", type=Path, help="folder of pairs; or export, and what follows is such a folder"
+    )
+    review.add_argument("exported", metavar="PAIRS", type=Path, nargs="?", help="after export: write its verdicts")
+    review.add_argument(
+        "--reviewer",
+        metavar="NAME",
+        dest="reviewers",
+        type=_name,
+        nargs="+",
+        action="extend",
+        default=[],
+        help="print a link for each (default: for those of before)",
+    )
+    review.add_argument(
+        "--kind", choices=("human", "scripted"), default="human", help="of these; never mixed (default human)"
+    )
+    review.add_argument(
+        "--wanted", metavar="N", type=_count_from(1), default=1, help="verdicts on every pair (default 1)"
+    )
+    review.add_argument("--host", metavar="NAME", default="127.0.0.1", help="address to bind (default 127.0.0.1)")
+    review.add_argument("--port", metavar="N", type=_port, default=8765, help="0 takes a free one (default 8765)")
+    review.add_argument("--token", metavar="WORD", type=_token, help="of the overview's link (default: unguessable)")
+    review.add_argument("-o", "--output", metavar="FILE", type=Path, help="after export: the file (default: print)")
+
+
+def _review(args: argparse.Namespace) -> None:
+    if args.exported is not None:
+        if str(args.pairs) != "export":
+            args.parser.error(f"one folder at a time, or export PAIRS; not {args.pairs} and {args.exported}")
+        _recipe("review", "export_review")(ReviewExportOptions(args.exported, args.output))
+        return
+    _face("review", "serve_review")(
+        ReviewOptions(
+            pairs=args.pairs,
+            reviewers=tuple(args.reviewers),
+            kind=args.kind,
+            wanted=args.wanted,
+            host=args.host,
+            port=args.port,
+            token=args.token,
+        )
+    )
+
+
 def _add_train(commands: _Commands) -> None:
     recipes = _group(commands, "train", "train a model by a recipe", "RECIPE")
     mini = _command(recipes, "mini", "the bundled model, from nothing: VAE, cache, denoiser", _train_mini)
@@ -722,6 +772,24 @@ def _recipe(module: str, name: str) -> Callable[..., object]:
     return found
 
 
+def _face(module: str, name: str) -> Callable[..., object]:
+    """The function of another face, found by its name: faces do not know each other.
+
+    Raises:
+        InputError: what pages are served with is not installed.
+    """
+    try:
+        found: Callable[..., object] = getattr(importlib.import_module(f"diptych.web.{module}"), name)
+    except ModuleNotFoundError as missing:
+        if missing.name not in ("fastapi", "uvicorn", "starlette"):
+            raise
+        from diptych.types import InputError
+
+        remedy = "run pip install 'diptych[web]'"
+        raise InputError(f"pages need {missing.name}, which is not installed; {remedy}.") from None
+    return found
+
+
 # --- failures -------------------------------------------------------------------------------------------------------
 
 
@@ -915,6 +983,25 @@ def _lora(text: str) -> tuple[Path, float]:
         return Path(path), _number(scale)
     except argparse.ArgumentTypeError:
         raise argparse.ArgumentTypeError(f"{text!r} is not PATH or PATH=NUMBER") from None
+
+
+def _port(text: str) -> int:
+    value = _count_from(0)(text)
+    if value > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return value
+
+
+def _name(text: str) -> str:
+    if not (text.isprintable() and len(text.strip()) >= 1 and len(text) <= 60):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a name of 1 to 60 letters")
+    return text
+
+
+def _token(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text) is None:
+        raise argparse.ArgumentTypeError("a token has at least 16 of A-Z a-z 0-9 _ -, or others guess it")
+    return text
 
 
 def _setting(text: str) -> tuple[str, str]:

@@ -20,6 +20,7 @@ MiniSize = Literal["tiny", "cpu", "gpu"]
 PrepareStep = Literal["all", "clips", "poses", "captions", "latents"]
 MiniPreset = Literal["canvas", "base"]
 MiniStage = Literal["all", "locator", "vae", "cache", "sight", "denoiser"]
+ReviewerKind = Literal["human", "scripted"]
 
 
 @dataclass(frozen=True)
@@ -437,3 +438,39 @@ class DataLookOptions:
     id: str | None = None
     draws: int = 4
     seed: int = 0
+
+
+@dataclass(frozen=True)
+class ReviewOptions:
+    """People look at self-made pairs, in their browsers.
+
+    Attributes:
+        pairs: folder that ``synth`` wrote.
+        reviewers: their names, each with a link; those of before where nothing is said.
+        kind: of these reviewers. Verdicts of scripts never count as people's.
+        wanted: verdicts on every pair, >= 1.
+        host: name or address to serve on.
+        port: to serve on; 0 takes a free one.
+        token: of the overview's link; the one of before, or a new one, where nothing is said.
+    """
+
+    pairs: Path
+    reviewers: tuple[str, ...] = ()
+    kind: ReviewerKind = "human"
+    wanted: int = 1
+    host: str = "127.0.0.1"
+    port: int = 8765
+    token: str | None = None
+
+
+@dataclass(frozen=True)
+class ReviewExportOptions:
+    """The verdicts that stand, as JSON lines.
+
+    Attributes:
+        pairs: folder that was reviewed.
+        output: file to write; standard output where nothing is said.
+    """
+
+    pairs: Path
+    output: Path | None = None

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from diptych.data.manifest import Entry, read_manifest
 from diptych.method.bootstrap import Decision
@@ -111,9 +111,8 @@ class Reviewer:
     token: str
 
 
-@dataclass(frozen=True)
-class Candidate:
-    """A pair that may be shown.
+class Candidate(NamedTuple):
+    """A pair that may be shown. A tuple, because there may be a hundred thousand and each is looked up at every turn.
 
     Attributes:
         pair: its id.
@@ -137,6 +136,23 @@ class Turn:
     pair: str
     content: str
     ticket: str
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far the work has come.
+
+    Attributes:
+        mine: pairs that this reviewer answered, "cannot tell" included.
+        left: pairs that this reviewer may still be shown.
+        done: pairs that have the verdicts wanted, by all reviewers of this kind.
+        total: pairs.
+    """
+
+    mine: int
+    left: int
+    done: int
+    total: int
 
 
 @dataclass(frozen=True)
@@ -337,6 +353,14 @@ class Reviews:
             open_to_me.pop(Candidate(*held), None)
         return min(open_to_me, key=lambda candidate: open_to_me[candidate], default=None)
 
+    def progress(self, reviewer: Reviewer, candidates: Sequence[Candidate], wanted: int = 1) -> Progress:
+        """How far a reviewer, and all of that kind, have come."""
+        with self._lock:
+            left = len(self._open(self._db, reviewer, candidates, wanted))
+            (mine,) = self._db.execute("SELECT count(*) FROM standing WHERE reviewer = ?", (reviewer.name,)).fetchone()
+            enough = {c for c, verdicts in _verdicts(self._db, reviewer.kind).items() if verdicts >= wanted}
+        return Progress(mine, left, sum(c in enough for c in candidates), len(candidates))
+
     # --- what is said -------------------------------------------------------------------------------------------------
 
     def give(self, reviewer: Reviewer, ticket: str, answer: Answer, seconds: float) -> int:
@@ -497,12 +521,7 @@ class Reviews:
             Candidate(*row)
             for row in db.execute("SELECT pair, content FROM standing WHERE reviewer = ?", (reviewer.name,))
         }
-        count: dict[Candidate, int] = {}
-        for pair, content, verdicts in db.execute(
-            "SELECT pair, content, count(*) FROM standing WHERE what = 'verdict' AND kind = ? GROUP BY pair, content",
-            (reviewer.kind,),
-        ):
-            count[Candidate(pair, content)] = verdicts
+        count = _verdicts(db, reviewer.kind)
         for pair, content in db.execute(
             "SELECT pair, content FROM turns JOIN reviewers ON name = reviewer "
             "WHERE kind = ? AND reviewer != ? AND since > ?",
@@ -528,6 +547,15 @@ def _given(row: Sequence[Any]) -> Given:
     motion, character = (None if said is None else bool(said) for said in (motion, character))
     answer = Answer(motion, character, tuple(json.loads(reasons)))
     return Given(number, at, reviewer, kind, pair, content, answer, seconds)
+
+
+def _verdicts(db: sqlite3.Connection, kind: Kind) -> dict[Candidate, int]:
+    """How many verdicts of a kind of reviewer every pair has that has any."""
+    rows = db.execute(
+        "SELECT pair, content, count(*) FROM standing WHERE what = 'verdict' AND kind = ? GROUP BY pair, content",
+        (kind,),
+    )
+    return {Candidate(pair, content): verdicts for pair, content, verdicts in rows}
 
 
 def _append(db: sqlite3.Connection, event: Mapping[str, object]) -> int:
