@@ -75,7 +75,7 @@ def page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     yield opened
     for context in contexts:
         context.close()
-    assert complaints == []
+    assert not complaints, complaints
 
 
 def _elsewhere(url: str) -> bool:

@@ -23,6 +23,8 @@ from diptych.options import (
     PrepareReportOptions,
     PuppetsRenderOptions,
     PuppetsSheetOptions,
+    ReviewExportOptions,
+    ReviewOptions,
     TrainMiniOptions,
     TrainStageOptions,
     WordsOptions,
@@ -39,7 +41,9 @@ RECIPES = {
     "prepare": ["prepare_footage", "prepare_report"],
     "data": ["data_check", "data_look"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
+    "review": ["export_review"],
 }
+FACES = {"review": ["serve_review"]}
 
 
 class Asked(list[tuple[str, Any]]):
@@ -60,11 +64,12 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
         return run
 
-    for module, names in RECIPES.items():
-        room = ModuleType(f"diptych.recipes.{module}")
-        for name in names:
-            setattr(room, name, recipe(name))
-        monkeypatch.setitem(sys.modules, room.__name__, room)
+    for package, modules in (("recipes", RECIPES), ("web", FACES)):
+        for module, names in modules.items():
+            room = ModuleType(f"diptych.{package}.{module}")
+            for name in names:
+                setattr(room, name, recipe(name))
+            monkeypatch.setitem(sys.modules, room.__name__, room)
     return calls
 
 
@@ -267,6 +272,13 @@ MOST = [
         "puppets_render",
         PuppetsRenderOptions(output=Path("clips"), count=2, seed=5, fps=12, frames=17, size=96),
     ),
+    (
+        "review pairs --reviewer ann ben --reviewer cem --kind scripted --wanted 2 --host 0.0.0.0 --port 0 "
+        "--token sixteen_letters-x",
+        "serve_review",
+        ReviewOptions(Path("pairs"), ("ann", "ben", "cem"), "scripted", 2, "0.0.0.0", 0, "sixteen_letters-x"),
+    ),
+    ("review export pairs -o v.jsonl", "export_review", ReviewExportOptions(Path("pairs"), Path("v.jsonl"))),
 ]
 
 LEAST = [
@@ -280,6 +292,8 @@ LEAST = [
     ("data check a", "data_check", DataCheckOptions(Path("a"))),
     ("data look a -o a.png", "data_look", DataLookOptions(Path("a"), Path("a.png"))),
     ("puppets sheet", "puppets_sheet", PuppetsSheetOptions()),
+    ("review a", "serve_review", ReviewOptions(Path("a"))),
+    ("review export a", "export_review", ReviewExportOptions(Path("a"))),
     ("puppets render -o d", "puppets_render", PuppetsRenderOptions(Path("d"))),
 ]
 
@@ -375,6 +389,10 @@ def test_times_rates_and_colours_are_read_exactly(asked: Asked, words: list[str]
         ("animate a b -o c --size 320x", "'320x' is neither"),
         ("animate a b -o c --size 0x10", "'0x10' is neither"),
         ("train mini --minutes 0", "'0' is not above zero"),
+        ("review a b", "or export PAIRS; not a and b"),
+        ("review a --token short", "a token has at least 16"),
+        ("review a --port 70000", "'70000' is not a port"),
+        ("review a -o b", "-o FILE goes with export"),
         ("train mini --set lr", "'lr' is not KEY=VALUE"),
         ("train mini --set =1", "'=1' is not KEY=VALUE"),
     ],

@@ -529,6 +529,8 @@ def _review(args: argparse.Namespace) -> None:
             args.parser.error(f"one folder at a time, or export PAIRS; not {args.pairs} and {args.exported}")
         _recipe("review", "export_review")(ReviewExportOptions(args.exported, args.output))
         return
+    if args.output is not None:
+        args.parser.error("-o FILE goes with export PAIRS; verdicts stay in the folder of the pairs")
     _face("review", "serve_review")(
         ReviewOptions(
             pairs=args.pairs,

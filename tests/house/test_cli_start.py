@@ -62,6 +62,7 @@ def test_help_keeps_to_80_columns() -> None:
         ["data", "look"],
         ["puppets", "sheet"],
         ["puppets", "render"],
+        ["review"],
     ):
         text = help_of(words)
         assert " ".join(["usage: diptych", *words]) in text

@@ -18,7 +18,7 @@ from diptych.data.manifest import Entry, Pair, write_manifest
 from diptych.method.bootstrap import Decision
 from diptych.synth import review
 from diptych.synth.agreement import Verdict, agreement, cohens_kappa, passes
-from diptych.synth.review import Answer, Candidate, Reviews, StaleError, content_of, decisions
+from diptych.synth.review import Answer, Candidate, Progress, Reviews, StaleError, content_of, decisions
 from diptych.types import InputError
 
 PAIRS = [Candidate(f"pair-{i}", f"content-{i}") for i in range(12)]
@@ -35,7 +35,7 @@ def reviews(tmp_path: Path) -> Iterator[Reviews]:
 def all_answers(reviews: Reviews, name: str, wanted: int = 1, answer: Answer = YES) -> list[str]:
     """Lets a reviewer answer until nothing is left; gives what they saw."""
     person, seen = reviews.invite(name, "human"), []
-    while (turn := reviews.turn(person, PAIRS, wanted)) is not None:
+    while (turn := reviews.ask(person, PAIRS, wanted)[0]) is not None:
         seen.append(turn.pair)
         reviews.give(person, turn.ticket, answer, 1.0)
     return seen
@@ -51,7 +51,7 @@ def test_nobody_sees_a_pair_twice_and_every_pair_gets_what_is_wanted(reviews: Re
 def test_two_at_once_share_the_pairs(reviews: Reviews) -> None:
     people = [reviews.invite(name, "human") for name in ("ann", "ben", "cem")]
     seen: dict[str, list[str]] = {p.name: [] for p in people}
-    while turns := [(p, t) for p in people if (t := reviews.turn(p, PAIRS)) is not None]:
+    while turns := [(p, t) for p in people if (t := reviews.ask(p, PAIRS)[0]) is not None]:
         assert len({t.pair for _, t in turns}) == len(turns)
         for person, turn in turns:
             seen[person.name].append(turn.pair)
@@ -61,27 +61,37 @@ def test_two_at_once_share_the_pairs(reviews: Reviews) -> None:
 
 def test_asking_again_shows_the_same_pair(reviews: Reviews) -> None:
     ann = reviews.invite("ann", "human")
-    assert reviews.turn(ann, PAIRS) == reviews.turn(ann, PAIRS)
-    turn = reviews.turn(ann, PAIRS)
+    assert reviews.ask(ann, PAIRS)[0] == reviews.ask(ann, PAIRS)[0]
+    turn = reviews.ask(ann, PAIRS)[0]
     assert turn is not None
     assert reviews.after(ann, PAIRS) == PAIRS[1]
     gone = [p for p in PAIRS if p.pair != turn.pair]
-    other = reviews.turn(ann, gone)
+    other = reviews.ask(ann, gone)[0]
     assert other is not None
     assert other.pair == PAIRS[1].pair
 
 
+def test_progress_counts_mine_and_everybodys(reviews: Reviews) -> None:
+    all_answers(reviews, "ann", wanted=2)
+    ben = reviews.invite("ben", "human")
+    for number in range(3):
+        turn, progress = reviews.ask(ben, PAIRS, 2)
+        assert turn is not None
+        assert progress == Progress(mine=number, left=len(PAIRS) - number, done=number, total=len(PAIRS))
+        reviews.give(ben, turn.ticket, YES, 0)
+
+
 def test_a_pair_looked_at_for_too_long_is_shown_to_others(reviews: Reviews, monkeypatch: pytest.MonkeyPatch) -> None:
     ann, ben = reviews.invite("ann", "human"), reviews.invite("ben", "human")
-    reviews.turn(ann, PAIRS[:1])
-    assert reviews.turn(ben, PAIRS[:1]) is None
+    reviews.ask(ann, PAIRS[:1])
+    assert reviews.ask(ben, PAIRS[:1])[0] is None
     monkeypatch.setattr(review, "HOLD_S", -1.0)
-    assert reviews.turn(ben, PAIRS[:1]) is not None
+    assert reviews.ask(ben, PAIRS[:1])[0] is not None
 
 
 def test_an_answer_sent_again_counts_once_and_another_one_not_at_all(reviews: Reviews) -> None:
     ann = reviews.invite("ann", "human")
-    turn = reviews.turn(ann, PAIRS)
+    turn = reviews.ask(ann, PAIRS)[0]
     assert turn is not None
     first = reviews.give(ann, turn.ticket, NO, 2.0)
     assert reviews.give(ann, turn.ticket, NO, 2.0) == first
@@ -97,15 +107,15 @@ def test_an_answer_sent_again_counts_once_and_another_one_not_at_all(reviews: Re
 
 def test_undo_is_an_event_and_the_pair_comes_back(reviews: Reviews) -> None:
     ann = reviews.invite("ann", "human")
-    turn = reviews.turn(ann, PAIRS)
+    turn = reviews.ask(ann, PAIRS)[0]
     assert turn is not None
     number = reviews.give(ann, turn.ticket, NO, 0)
-    reviews.turn(ann, PAIRS)
+    reviews.ask(ann, PAIRS)
     taken_back = reviews.undo(ann, number)
     assert taken_back is not None
     assert taken_back.answer == NO
     assert reviews.undo(ann, number) is None  # sent again
-    again = reviews.turn(ann, PAIRS)
+    again = reviews.ask(ann, PAIRS)[0]
     assert again is not None
     assert (again.pair, again.ticket == turn.ticket) == (turn.pair, False)
     assert reviews.standing() == []
@@ -135,7 +145,7 @@ def test_cannot_tell_is_no_verdict_but_was_seen(reviews: Reviews) -> None:
 
 def test_scripted_reviewers_take_nothing_from_people(reviews: Reviews) -> None:
     script = reviews.invite("bot", "scripted")
-    while (turn := reviews.turn(script, PAIRS)) is not None:
+    while (turn := reviews.ask(script, PAIRS)[0]) is not None:
         reviews.give(script, turn.ticket, YES, 0)
     assert len(all_answers(reviews, "ann")) == len(PAIRS)
 
@@ -164,7 +174,7 @@ def test_many_threads_lose_nothing_and_repeat_nothing(tmp_path: Path) -> None:
     def work(name: str) -> int:
         reviews = Reviews(path)
         person, done = reviews.invite(name, "human"), 0
-        while (turn := reviews.turn(person, many, 2)) is not None:
+        while (turn := reviews.ask(person, many, 2)[0]) is not None:
             reviews.give(person, turn.ticket, YES, 0)
             done += 1
         reviews.close()
@@ -237,7 +247,7 @@ def say(folder: Path, name: str, answers: dict[str, Answer], kind: review.Kind =
     person = reviews.invite(name, kind)
     for candidate in candidates(folder):
         if candidate.pair in answers:
-            turn = reviews.turn(person, [candidate], 99)
+            turn = reviews.ask(person, [candidate], 99)[0]
             assert turn is not None
             reviews.give(person, turn.ticket, answers[candidate.pair], 0)
     reviews.close()

@@ -319,7 +319,7 @@ class Reviews:
 
     # --- what is asked ------------------------------------------------------------------------------------------------
 
-    def turn(self, reviewer: Reviewer, candidates: Sequence[Candidate], wanted: int = 1) -> Turn | None:
+    def ask(self, reviewer: Reviewer, candidates: Sequence[Candidate], wanted: int = 1) -> tuple[Turn | None, Progress]:
         """The pair that a reviewer is to look at: the one before them already, or the one most in need of eyes.
 
         That is one this reviewer has not answered, with fewer than the wanted verdicts by reviewers of this kind; those
@@ -332,34 +332,26 @@ class Reviews:
             wanted: verdicts on every pair, >= 1.
 
         Returns:
-            None where nothing is left for this reviewer now.
+            The turn, None where nothing is left for this reviewer now; and how far the work has come.
         """
         with self._writing() as db:
-            open_to_me = self._open(db, reviewer, candidates, wanted)
-            held = db.execute("SELECT pair, content, ticket FROM turns WHERE reviewer = ?", (reviewer.name,)).fetchone()
-            if held is not None and Candidate(*held[:2]) in open_to_me:
-                return Turn(*held)
-            if not open_to_me:
-                db.execute("DELETE FROM turns WHERE reviewer = ?", (reviewer.name,))
-                return None
-            return self._hand(db, reviewer, min(open_to_me, key=lambda candidate: open_to_me[candidate]))
+            given = _verdicts(db, reviewer.kind)
+            open_to_me = self._open(db, reviewer, candidates, wanted, given)
+            (mine,) = db.execute("SELECT count(*) FROM standing WHERE reviewer = ?", (reviewer.name,)).fetchone()
+            enough = {candidate for candidate, verdicts in given.items() if verdicts >= wanted}
+            done = len(enough.intersection(candidates)) if enough else 0
+            turn = self._turn(db, reviewer, open_to_me)
+        return turn, Progress(mine, len(open_to_me), done, len(candidates))
 
     def after(self, reviewer: Reviewer, candidates: Sequence[Candidate], wanted: int = 1) -> Candidate | None:
         """The pair that would come after the present one, to be made ready; nothing is promised."""
         with self._lock:
-            open_to_me = self._open(self._db, reviewer, candidates, wanted)
+            given = _verdicts(self._db, reviewer.kind)
+            open_to_me = self._open(self._db, reviewer, candidates, wanted, given)
             held = self._db.execute("SELECT pair, content FROM turns WHERE reviewer = ?", (reviewer.name,)).fetchone()
         if held is not None:
             open_to_me.pop(Candidate(*held), None)
-        return min(open_to_me, key=lambda candidate: open_to_me[candidate], default=None)
-
-    def progress(self, reviewer: Reviewer, candidates: Sequence[Candidate], wanted: int = 1) -> Progress:
-        """How far a reviewer, and all of that kind, have come."""
-        with self._lock:
-            left = len(self._open(self._db, reviewer, candidates, wanted))
-            (mine,) = self._db.execute("SELECT count(*) FROM standing WHERE reviewer = ?", (reviewer.name,)).fetchone()
-            enough = {c for c, verdicts in _verdicts(self._db, reviewer.kind).items() if verdicts >= wanted}
-        return Progress(mine, left, sum(c in enough for c in candidates), len(candidates))
+        return min(open_to_me, key=open_to_me.__getitem__, default=None)
 
     # --- what is said -------------------------------------------------------------------------------------------------
 
@@ -514,21 +506,39 @@ class Reviews:
             return self._db.execute(query, values).fetchall()
 
     def _open(
-        self, db: sqlite3.Connection, reviewer: Reviewer, candidates: Iterable[Candidate], wanted: int
+        self,
+        db: sqlite3.Connection,
+        reviewer: Reviewer,
+        candidates: Iterable[Candidate],
+        wanted: int,
+        given: Mapping[Candidate, int],
     ) -> dict[Candidate, int]:
         """Pairs this reviewer may be shown, with how many verdicts of the kind each has or is about to have."""
-        answered = {
-            Candidate(*row)
-            for row in db.execute("SELECT pair, content FROM standing WHERE reviewer = ?", (reviewer.name,))
-        }
-        count = _verdicts(db, reviewer.kind)
-        for pair, content in db.execute(
+        answered = set(
+            map(Candidate._make, db.execute("SELECT pair, content FROM standing WHERE reviewer = ?", (reviewer.name,)))
+        )
+        count = dict(given)
+        for row in db.execute(
             "SELECT pair, content FROM turns JOIN reviewers ON name = reviewer "
             "WHERE kind = ? AND reviewer != ? AND since > ?",
             (reviewer.kind, reviewer.name, time.time() - HOLD_S),
         ):
-            count[Candidate(pair, content)] = count.get(Candidate(pair, content), 0) + 1
-        return {c: count.get(c, 0) for c in candidates if c not in answered and count.get(c, 0) < wanted}
+            held = Candidate(*row)
+            count[held] = count.get(held, 0) + 1
+        return {
+            candidate: verdicts
+            for candidate in candidates
+            if (verdicts := count.get(candidate, 0)) < wanted and candidate not in answered
+        }
+
+    def _turn(self, db: sqlite3.Connection, reviewer: Reviewer, open_to_me: Mapping[Candidate, int]) -> Turn | None:
+        held = db.execute("SELECT pair, content, ticket FROM turns WHERE reviewer = ?", (reviewer.name,)).fetchone()
+        if held is not None and Candidate(*held[:2]) in open_to_me:
+            return Turn(*held)
+        if not open_to_me:
+            db.execute("DELETE FROM turns WHERE reviewer = ?", (reviewer.name,))
+            return None
+        return self._hand(db, reviewer, min(open_to_me, key=open_to_me.__getitem__))
 
     def _hand(self, db: sqlite3.Connection, reviewer: Reviewer, candidate: Candidate) -> Turn:
         turn = Turn(candidate.pair, candidate.content, secrets.token_urlsafe(16))

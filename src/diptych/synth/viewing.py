@@ -64,17 +64,16 @@ class Viewing:
             entries: its lines; those that are no pairs are left out.
 
         Raises:
-            InputError: none is a pair that can be shown.
+            InputError: none is a pair that can be shown, or one is no whole pair.
         """
         self._folder = os.path.realpath(folder)
         self._entries = {entry.id: entry for entry in entries if entry.pair is not None}
+        self._candidates = [Candidate(pair, content_of(entry)) for pair, entry in self._entries.items()]
         self._damaged: dict[str, str] = {}
         self._checked: dict[tuple[str, Role], tuple[int, int]] = {}
         self._reels: OrderedDict[tuple[str, Role], Reel] = OrderedDict()
         self._lock = Lock()
-        for pair in self._entries:
-            self._find_all(pair)
-        self._candidates = [Candidate(pair, content_of(entry)) for pair, entry in self._entries.items()]
+        self._look_for_all()
         if not self._entries or len(self._damaged) == len(self._entries):
             first = next(iter(self._damaged.values()), "it names no pair")
             raise InputError(f"nothing of {folder} can be shown ({first}); make pairs with: diptych synth")
@@ -82,7 +81,7 @@ class Viewing:
     @property
     def candidates(self) -> Sequence[Candidate]:
         """Pairs that can be shown, in the order of the manifest."""
-        if any(candidate.pair in self._damaged for candidate in self._candidates):
+        if len(self._candidates) + len(self._damaged) != len(self._entries):
             self._candidates = [c for c in self._candidates if c.pair not in self._damaged]
         return self._candidates
 
@@ -90,11 +89,6 @@ class Viewing:
     def damaged(self) -> dict[str, str]:
         """Pairs that cannot, and why."""
         return dict(self._damaged)
-
-    @property
-    def total(self) -> int:
-        """Pairs of the manifest."""
-        return len(self._entries)
 
     def facts(self, pair: str) -> Facts:
         """Of a pair.
@@ -169,12 +163,31 @@ class Viewing:
                 self._reels.popitem(last=False)
         return reel
 
-    def _find_all(self, pair: str) -> None:
-        try:
+    def _look_for_all(self) -> None:
+        """Finds out what is missing; there may be a hundred thousand pairs, so every folder is resolved once."""
+        folders: dict[str, str | None] = {}
+        for pair, entry in self._entries.items():
+            files = entry.files
             for role in ROLES:
-                self._find(self._entries[pair], role)
-        except (OSError, ValueError, InputError) as error:
-            self._damaged[pair] = _said(error)
+                if self._is_plain(files[_KEYS[role]], folders):
+                    continue
+                try:
+                    self._find(entry, role)
+                except (OSError, ValueError, InputError) as error:
+                    self._damaged[pair] = _said(error)
+                    break
+
+    def _is_plain(self, relative: str, folders: dict[str, str | None]) -> bool:
+        """Whether a path is surely an ordinary file in the folder, no link itself."""
+        folder, name = os.path.split(relative)
+        try:
+            if folder not in folders:
+                real = os.path.realpath(os.path.join(self._folder, folder))  # noqa: PTH118
+                folders[folder] = real if os.path.commonpath([real, self._folder]) == self._folder else None
+            real_folder = folders[folder]
+            return real_folder is not None and stat.S_ISREG(os.lstat(f"{real_folder}/{name}").st_mode)
+        except (OSError, ValueError):
+            return False
 
     def _find(self, entry: Entry, role: Role) -> tuple[Path, tuple[int, int]]:
         """Where a file really lies, with its length and age."""

@@ -56,6 +56,7 @@ def _bound(house: House) -> socket.socket:
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         door.bind((house.host.strip("[]"), house.port))
+        door.listen()  # who opens the link the moment it is printed waits, and is not turned away
     except (OSError, OverflowError) as error:
         door.close()
         reason = getattr(error, "strerror", None) or error

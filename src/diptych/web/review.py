@@ -21,18 +21,19 @@ from diptych.media.reel import PART
 from diptych.options import ReviewOptions
 from diptych.recipes.review import Review, open_review, verdict_lines
 from diptych.synth.overview import overview
-from diptych.synth.review import REASONS, Answer, Reviewer, StaleError, Turn
+from diptych.synth.review import REASONS, Answer, Progress, Reviewer, StaleError, Turn
 from diptych.synth.viewing import Role
 from diptych.types import InputError
 from diptych.web.guard import House, bracketed, same
 from diptych.web.listen import listen
 
 _PAGES = {
+    "look.css": "text/css",
     "review.css": "text/css",
     "review.js": "text/javascript",
     "player.js": "text/javascript",
     "overview.js": "text/javascript",
-    "review.svg": "image/svg+xml",
+    "icon.svg": "image/svg+xml",
 }
 
 # Whatever a manifest calls a file, it is never served as something that a browser runs or renders.
@@ -198,24 +199,24 @@ def review_app(review: Review) -> FastAPI:
 
 def _state(review: Review, reviewer: Reviewer) -> dict[str, Any]:
     """All that a reviewer's page shows."""
-    turn = _turn(review, reviewer)
+    turn, progress = _asked(review, reviewer)
     return {
         "reviewer": reviewer.name,
         "kind": reviewer.kind,
         "turn": None if turn is None else asdict(turn) | asdict(review.viewing.facts(turn.pair)),
-        "progress": asdict(review.reviews.progress(reviewer, review.viewing.candidates, review.wanted)),
+        "progress": asdict(progress),
         "last": review.reviews.last(reviewer),
         "reasons": [{"name": name, "about": about, "label": label} for name, (about, label) in REASONS.items()],
         "part": PART,
     }
 
 
-def _turn(review: Review, reviewer: Reviewer) -> Turn | None:
+def _asked(review: Review, reviewer: Reviewer) -> tuple[Turn | None, Progress]:
     """The pair before a reviewer; those whose files turn out to be damaged are passed over."""
     for _ in range(_DAMAGED_AT_ONCE):
-        turn = review.reviews.turn(reviewer, review.viewing.candidates, review.wanted)
+        turn, progress = review.reviews.ask(reviewer, review.viewing.candidates, review.wanted)
         if turn is None or review.viewing.check(turn.pair):
-            return turn
+            return turn, progress
     raise HTTPException(503, "Many pairs are damaged; ask again, and see the overview.")
 
 

@@ -135,7 +135,7 @@ export class Player {
   tick(now) {
     const passed = Math.min((now - (this.last ?? now)) / 1000, 0.25);
     this.last = now;
-    if (this.films.length) {
+    if (this.playing || this.waiting) {
       // The clock stands while a frame is awaited, so none is skipped for being late.
       if (this.playing && this.shown === this.wanted) this.advance(passed * this.fps * this.speed);
       this.show();
@@ -148,7 +148,7 @@ export class Player {
     this.clock += Math.min(frames, Math.max(1, (this.fps * this.speed) / 60));
     if (this.clock >= this.count) {
       if (this.loop) this.clock %= this.count;
-      else [this.clock, this.playing] = [this.count - 1, false];
+      else return this.play(false);
     }
     this.wanted = Math.floor(this.clock);
   }

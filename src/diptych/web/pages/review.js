@@ -144,8 +144,8 @@ async function showReference(film, turn) {
 /** Fetches what may come next. */
 async function prepare(turn) {
   if (state.turn !== turn || coming) return;
-  const next = await fetch(`${HERE}/after`).then((answer) => answer.json(), () => ({ pair: null }));
-  if (state.turn === turn && next.pair !== null && !coming) coming = { ...next, films: filmsOf(next) };
+  const next = await fetch(`${HERE}/after`).then((answer) => answer.json(), () => ({}));
+  if (state.turn === turn && next.pair && !coming) coming = { ...next, films: filmsOf(next) };
 }
 
 /** A pair whose files cannot be shown is passed over by the server, now that it knows. */
@@ -174,14 +174,24 @@ function showProgress() {
 }
 
 function showFrame() {
-  const { shown, count, playing, waiting, speed, loop } = player;
+  const { shown, count, waiting } = player;
   at("scrub").max = count - 1;
   at("scrub").value = Math.max(0, shown);
   at("frame").textContent = `${Math.max(0, shown) + 1} / ${count}`;
+  at("waiting").hidden = !waiting;
+  showControls();
+}
+
+let controls = "";
+
+function showControls() {
+  const { playing, speed, loop } = player;
+  const now = `${playing} ${speed} ${loop}`;
+  if (now === controls) return; // as it is at almost every frame
+  controls = now;
   at("play").textContent = playing ? "❚❚" : "▶";
   at("play").setAttribute("aria-label", playing ? "Pause" : "Play");
   at("loop").setAttribute("aria-pressed", loop);
-  at("waiting").hidden = !waiting;
   for (const button of document.querySelectorAll("[data-speed]")) {
     button.setAttribute("aria-pressed", Number(button.dataset.speed) === speed);
   }
@@ -247,12 +257,12 @@ function toggle(name) {
 
 function setSpeed(speed) {
   player.speed = speed;
-  showFrame();
+  showControls();
 }
 
 function setLoop() {
   player.loop = !player.loop;
-  showFrame();
+  showControls();
 }
 
 const faster = (by) => setSpeed(SPEEDS[Math.min(2, Math.max(0, SPEEDS.indexOf(player.speed) + by))]);
@@ -321,8 +331,8 @@ const clicks = {
 };
 for (const [id, act] of Object.entries(clicks)) at(id).addEventListener("click", act);
 at("scrub").addEventListener("input", () => {
-  player.play(false);
   player.seek(Number(at("scrub").value));
+  player.play(false);
 });
 
 // Looking counts while the page is in front and the pair can be seen.
