@@ -59,6 +59,8 @@ def test_large_pictures_are_shown_smaller_and_long_videos_cut(tmp_path: Path, mo
     write_image(tmp_path / "a.png", np.full((40, 2560, 3), 90, np.uint8))
     [shown] = unpacked(Reel(tmp_path / "a.png", still=True).part(0))
     assert shown.shape == (20, 1280, 3)
+    [shown] = unpacked(Reel(tmp_path / "a.png", side=320, still=True).part(0))
+    assert shown.shape == (5, 320, 3)
     monkeypatch.setattr(reel, "LONGEST", 5)
     assert len(unpacked(Reel(make(tmp_path, Made("a.mp4"))).part(0))) == 5
 

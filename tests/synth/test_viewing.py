@@ -136,7 +136,7 @@ def test_memory_is_bounded(pairs: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for pair in ("pair-000", "pair-001"):
         for role in ROLES:
             shown.frames(pair, role, 0)
-    assert list(shown._reels) == [("pair-001", "result"), ("pair-001", "reference")]
+    assert list(shown._reels) == [("pair-001", "result", 1280), ("pair-001", "reference", 1280)]
 
 
 def test_half_a_pair_is_refused(pairs: Path) -> None:

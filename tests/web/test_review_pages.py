@@ -124,6 +124,8 @@ def test_frames_and_files_by_id_and_role_only(pairs: Path) -> None:
         }.items():
             assert pages.get(f"{me}/media?{query}").status == status, query
             assert pages.get(f"{me}/frames?{query}&part=0").status == status, query
+        assert pages.get(f"{me}/frames?pair=pair-000&role=source&part=0&side=320").status == 200
+        assert pages.get(f"{me}/frames?pair=pair-000&role=source&part=0&side=99999").status == 422
         for part_number in ("-1", "x", "99999999999"):
             assert pages.get(f"{me}/frames?pair=pair-000&role=source&part={part_number}").status == 422
 

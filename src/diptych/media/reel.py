@@ -25,8 +25,8 @@ PART = 12
 LONGEST = 1800
 """Frames of a video that are shown; of a longer one the first."""
 
-LARGEST_SIDE = 1280
-"""Pixels; larger pictures are shown smaller."""
+SIDES = (320, 640, 1280)
+"""Pixels of the longer side that can be asked for; smaller pictures stay as they are."""
 
 _QUALITY = 92
 
@@ -34,9 +34,15 @@ _QUALITY = 92
 class Reel:
     """One video, or one picture as a video of one frame. Threads may share it."""
 
-    def __init__(self, path: Path, *, still: bool = False) -> None:
-        """Nothing is read before the first part is asked for."""
-        self._path, self._lock = path, Lock()
+    def __init__(self, path: Path, *, side: int = SIDES[-1], still: bool = False) -> None:
+        """Nothing is read before the first part is asked for.
+
+        Args:
+            path: a video, or a picture.
+            side: most pixels of the longer side; larger frames are scaled down.
+            still: it is a picture.
+        """
+        self._path, self._side, self._lock = path, side, Lock()
         self._pictures: Iterator[Picture] = self._still() if still else self._moving()
         self._parts: list[bytes] = []
         self._ended = False
@@ -61,7 +67,7 @@ class Reel:
         """
         with self._lock:
             while len(self._parts) <= number and not self._ended:
-                files = [_jpeg(picture) for picture in islice(self._pictures, PART)]
+                files = [_jpeg(picture, self._side) for picture in islice(self._pictures, PART)]
                 self._ended = len(files) < PART
                 self._parts.append(b"".join(len(file).to_bytes(4, "big") + file for file in files))
             return self._parts[number] if number < len(self._parts) else b""
@@ -74,9 +80,9 @@ class Reel:
             yield frame.pixels
 
 
-def _jpeg(picture: Picture) -> bytes:
+def _jpeg(picture: Picture, side: int) -> bytes:
     height, width = picture.shape[:2]
-    scale = LARGEST_SIDE / max(height, width)
+    scale = side / max(height, width)
     if scale < 1:
         size = max(1, round(width * scale)), max(1, round(height * scale))
         picture = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)

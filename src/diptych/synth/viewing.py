@@ -18,7 +18,7 @@ from typing import Literal
 
 from diptych.data.manifest import Entry
 from diptych.files import sha256
-from diptych.media.reel import LONGEST, Reel
+from diptych.media.reel import LONGEST, SIDES, Reel
 from diptych.synth.review import Candidate, content_of
 from diptych.types import InputError
 
@@ -71,7 +71,7 @@ class Viewing:
         self._candidates = [Candidate(pair, content_of(entry)) for pair, entry in self._entries.items()]
         self._damaged: dict[str, str] = {}
         self._checked: dict[tuple[str, Role], tuple[int, int]] = {}
-        self._reels: OrderedDict[tuple[str, Role], Reel] = OrderedDict()
+        self._reels: OrderedDict[tuple[str, Role, int], Reel] = OrderedDict()
         self._lock = Lock()
         self._look_for_all()
         if not self._entries or len(self._damaged) == len(self._entries):
@@ -134,29 +134,29 @@ class Viewing:
             return False
         return True
 
-    def frames(self, pair: str, role: Role, part: int) -> bytes:
+    def frames(self, pair: str, role: Role, part: int, side: int = SIDES[-1]) -> bytes:
         """Frames of a video, or the picture, as :meth:`diptych.media.reel.Reel.part` gives them.
 
         Raises:
             KeyError: there is no such pair.
             InputError: as :meth:`file`; or it cannot be decoded. The pair counts as damaged then.
         """
-        reel = self._reel(pair, role)
+        reel = self._reel(pair, role, side)
         try:
             return reel.part(part)
         except InputError as error:
             with self._lock:
-                self._reels.pop((pair, role), None)
+                self._reels.pop((pair, role, side), None)
             self._damaged[pair] = f"the {role} of {pair!r} cannot be shown; make the pair again."
             raise InputError(self._damaged[pair]) from error
 
-    def _reel(self, pair: str, role: Role) -> Reel:
+    def _reel(self, pair: str, role: Role, side: int) -> Reel:
         path = self.file(pair, role)
         with self._lock:
-            reel = self._reels.get((pair, role))
+            reel = self._reels.get((pair, role, side))
             if reel is None:
-                reel = self._reels[pair, role] = Reel(path, still=role == "reference")
-            self._reels.move_to_end((pair, role))
+                reel = self._reels[pair, role, side] = Reel(path, side=side, still=role == "reference")
+            self._reels.move_to_end((pair, role, side))
             while len(self._reels) > 1 and (
                 len(self._reels) > _HELD_REELS or sum(reel.held for reel in self._reels.values()) > _HELD_BYTES
             ):

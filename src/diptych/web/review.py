@@ -17,7 +17,7 @@ from fastapi import FastAPI, HTTPException, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field, StrictBool
 
-from diptych.media.reel import PART
+from diptych.media.reel import PART, SIDES
 from diptych.options import ReviewOptions
 from diptych.recipes.review import Review, open_review, verdict_lines
 from diptych.synth.overview import overview
@@ -130,9 +130,13 @@ def review_app(review: Review) -> FastAPI:
         return {"pair": None} if coming is None else coming._asdict()
 
     @app.get("/r/{token}/frames")
-    def frames(token: str, pair: PairId, role: Role, part: Annotated[int, Query(ge=0, le=1 << 20)]) -> Response:
+    def frames(
+        token: str, pair: PairId, role: Role, part: Annotated[int, Query(ge=0, le=1 << 20)], side: int = SIDES[-1]
+    ) -> Response:
         whose(token)
-        packed = _seen(lambda: viewing.frames(pair, role, part))
+        if side not in SIDES:
+            raise HTTPException(422, f"Frames are {', '.join(map(str, SIDES))} pixels large.")
+        packed = _seen(lambda: viewing.frames(pair, role, part, side))
         # The page asks with the hash of the pair's contents, so what a browser keeps is never another pair's.
         kept = {"cache-control": "private, max-age=1800"}
         return Response(packed, media_type="application/octet-stream", headers=kept)
@@ -208,6 +212,7 @@ def _state(review: Review, reviewer: Reviewer) -> dict[str, Any]:
         "last": review.reviews.last(reviewer),
         "reasons": [{"name": name, "about": about, "label": label} for name, (about, label) in REASONS.items()],
         "part": PART,
+        "sides": SIDES,
     }
 
 

@@ -123,9 +123,16 @@ function open(turn) {
   Promise.all(films.map((film) => film.loaded)).then(() => prepare(turn), (error) => fail(turn, error));
 }
 
+/** The smallest frames that a panel shows in full sharpness: more pixels would only take time and memory. */
+function sideOf(canvas) {
+  const seen = Math.max(canvas.clientWidth, canvas.clientHeight) * devicePixelRatio;
+  return state.sides.find((side) => side >= seen) ?? state.sides.at(-1);
+}
+
 function filmsOf({ pair, content }) {
   return ["source", "result", "reference"].map((role) => {
-    const address = (part) => `${HERE}/frames?${new URLSearchParams({ pair, role, part, content })}`;
+    const side = sideOf(at(role));
+    const address = (part) => `${HERE}/frames?${new URLSearchParams({ pair, role, part, side, content })}`;
     const film = new Film(address, state.part);
     film.loaded = film.load();
     film.loaded.catch(() => {}); // whoever opens the films asks again
