@@ -94,13 +94,26 @@ class Footage:
         """Rig of every figure, from left to right."""
         return tuple(actor.character.rig for actor in self.scene.actors)
 
-    def render(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
-        """Its frames at ``times``, in seconds after :attr:`start`."""
+    def render(self, times: NDArray[np.float64], width: int, height: int, *, depth: bool = False) -> Rendering:
+        """Its frames at ``times``, in seconds after :attr:`start`; with ``depth`` also how near everything is."""
         from diptych.puppets.render import render_scene
 
         at = self.start + np.asarray(times, np.float64)
         poses = [perform(actor.motion, at, self.start) for actor in self.scene.actors]
-        return render_scene(self.scene, poses, np.asarray(times, np.float64), width, height)
+        return render_scene(self.scene, poses, np.asarray(times, np.float64), width, height, depth=depth)
+
+    def with_other_bodies(self, rng: Rng) -> Footage:
+        """The same done by others, each of the kind and height of whom they stand for, but of another build.
+
+        Their depth tells who is where and in front of whom, and not the outline of who is to be made: the footage's own
+        would, and a model that learns from it would copy outlines.
+        """
+        actors = tuple(
+            replace(one, character=replace(drawn, height=one.character.height))
+            for one in self.scene.actors
+            for drawn in (draw_other(rng, one.character.kind, self.split, [one.character]),)
+        )
+        return replace(self, scene=replace(self.scene, actors=actors))
 
 
 def draw_footage(seed: int, split: str = "train") -> Footage:

@@ -22,6 +22,10 @@ _SUPER = 2
 _SMALLEST = 0.7
 """Details smaller than this many pixels are left out."""
 
+_NEAR, _AROUND, _APART, _WITHIN = 0.6, 0.25, 0.12, 0.1
+"""Nearness of figures: that of one by itself, how much of it follows from the motion's depth channel (-1 to 1), how far
+two are apart at the least, and how far the parts of one; parts of two figures never lie between each other."""
+
 
 @dataclass(frozen=True, eq=False)
 class Rendering:
@@ -32,15 +36,24 @@ class Rendering:
         mask: how much of every pixel is covered by figures, uint8 0..255, ``(t, h, w)``.
         skeleton: exact joints in pixels, also of joints outside the picture or behind others (confidence 1); 0 for
             joints that a figure's rig lacks.
+        nearness: how near every pixel is, uint8 ``(t, h, w)``: 0 the background, larger is nearer, in the order in
+            which figures and their parts cover each other; None where nobody asked for it.
     """
 
     frames: Frames
     mask: NDArray[np.uint8]
     skeleton: Skeleton
+    nearness: NDArray[np.uint8] | None = None
 
 
 def render_scene(
-    scene: Scene, poses: Sequence[Pose], seconds: NDArray[np.float64], width: int, height: int
+    scene: Scene,
+    poses: Sequence[Pose],
+    seconds: NDArray[np.float64],
+    width: int,
+    height: int,
+    *,
+    depth: bool = False,
 ) -> Rendering:
     """Render a scene.
 
@@ -50,6 +63,7 @@ def render_scene(
         seconds: since the first frame, for cameras that move by themselves.
         width: of the picture, pixels.
         height: of the picture, pixels.
+        depth: whether nearness is asked for.
     """
     staged = [stage(actor, pose) for actor, pose in zip(scene.actors, poses, strict=True)]
     scale, left, top = scene.camera.view(width, height)
@@ -68,6 +82,7 @@ def render_scene(
     fixed = bool((depths == depths[:, :1]).all())
     shadows = _shadows(scene, staged, origin, fine)
 
+    orders = [range(len(drawings)) if fixed else np.argsort(row, kind="stable").tolist() for row in depths]
     count = len(shifts)
     out = np.empty((count, height, width, 4), np.uint8)
     wide = width * _SUPER
@@ -76,10 +91,25 @@ def render_scene(
         canvas = backdrop[:, at : at + wide].copy()
         for points, rgba in shadows:
             cv2.fillConvexPoly(canvas, points[i], rgba, cv2.LINE_AA, _SHIFT)
-        for k in range(len(drawings)) if fixed else np.argsort(depths[i], kind="stable"):
+        for k in orders[i]:
             drawings[k].draw(canvas, i)
         cv2.resize(canvas, (width, height), dst=out[i], interpolation=cv2.INTER_AREA)
-    return Rendering(np.ascontiguousarray(out[..., :3]), np.ascontiguousarray(out[..., 3]), joints)
+    nearness = _nearness(drawings, orders, depths, width, height) if depth else None
+    return Rendering(np.ascontiguousarray(out[..., :3]), np.ascontiguousarray(out[..., 3]), joints, nearness)
+
+
+def _nearness(
+    drawings: Sequence[_Drawing], orders: Sequence[Sequence[int]], depths: Floats, width: int, height: int
+) -> NDArray[np.uint8]:
+    """The scene once more, every part in a grey that says how near it is."""
+    out = np.empty((len(orders), height, width), np.uint8)
+    for i, order in enumerate(orders):
+        canvas = np.zeros((height * _SUPER, width * _SUPER), np.uint8)
+        for rank, k in enumerate(order):
+            level = _NEAR + _AROUND * float(np.clip(depths[i, k], -1, 1)) + _APART * (rank - (len(order) - 1) / 2)
+            drawings[k].draw_nearness(canvas, i, level)
+        cv2.resize(canvas, (width, height), dst=out[i], interpolation=cv2.INTER_AREA)
+    return out
 
 
 def _fixed_point(points: Floats, origin: Floats, fine: float) -> NDArray[np.int32]:
@@ -112,6 +142,10 @@ class _Drawing:
         self._orders = [
             [ready[id(shape)] for name in order for shape in shapes.get(name, ())] for order in figure.orders
         ]
+        self._parts = [
+            [part / (len(order) - 1) - 0.5 for part, name in enumerate(order) for _ in shapes.get(name, ())]
+            for order in figure.orders
+        ]
         self._order = figure.order
 
     def draw(self, canvas: NDArray[np.uint8], i: int) -> None:
@@ -124,6 +158,18 @@ class _Drawing:
                 convex_poly(canvas, points[i], rgba, line, _SHIFT)
             else:
                 poly(canvas, [points[i]], rgba, line, _SHIFT)
+
+    def draw_nearness(self, canvas: NDArray[np.uint8], i: int, level: float) -> None:
+        """Draw how near the figure's parts are at moment i, in [0, 1] around a level; edges are sharp."""
+        order = self._order[i]
+        for (points, _, convex, shown), part in zip(self._orders[order], self._parts[order], strict=True):
+            if shown is not None and not shown[i]:
+                continue
+            grey = round(255 * min(max(level + _WITHIN * part, 0.0), 1.0))
+            if convex:
+                cv2.fillConvexPoly(canvas, points[i], grey, cv2.LINE_8, _SHIFT)
+            else:
+                cv2.fillPoly(canvas, [points[i]], grey, cv2.LINE_8, _SHIFT)
 
 
 def _shadows(

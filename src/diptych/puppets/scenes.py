@@ -227,12 +227,13 @@ class Pair:
 
         return render_scene(self.reference_scene, self.reference_poses(), np.zeros(1), width, height)
 
-    def driving(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
-        """The driving video at ``times`` (seconds)."""
+    def driving(self, times: NDArray[np.float64], width: int, height: int, *, depth: bool = False) -> Rendering:
+        """The driving video at ``times`` (seconds); with ``depth`` also how near everything in it is."""
         from diptych.puppets.render import render_scene
 
         poses = [perform(actor.motion, times, self.start) for actor in self.driving_scene.actors]
-        return render_scene(self.driving_scene, poses, np.asarray(times, np.float64) - self.start, width, height)
+        seconds = np.asarray(times, np.float64) - self.start
+        return render_scene(self.driving_scene, poses, seconds, width, height, depth=depth)
 
     def truth(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
         """The right answer at driver times (seconds): the reference's characters doing what the drivers do."""
