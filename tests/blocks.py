@@ -1,8 +1,8 @@
 """A backbone that can be reasoned about: lossless on pictures of plain 16 x 16 blocks, and it copies the driver.
 
 Its latents hold the colours of four frames in twelve channels; its velocity leads to a canvas whose left panel shows,
-cell for cell, what is given there, else what the motion panel shows. So every result frame must equal the driver's
-frame it answers, and any slip of a window by one frame is seen.
+cell for cell, what is given there, else what the motion panel shows, whatever stands beside that. So every result frame
+must equal the driver's frame it answers, and any slip of a window by one frame is seen.
 """
 
 from dataclasses import dataclass, field, replace
@@ -61,9 +61,9 @@ class Blocks:
     def denoise(self, x, sigma, text):
         self.seen.append(x)
         noisy, condition, mask = x[:, :12], x[:, 12:24], x[:, 24:]
-        left, right = split(condition)
-        given = split(mask)[0]
-        wanted = compose(given * left + (1 - given) * right, right)
+        left, right, *more = split(condition, self.contract.panels)
+        given = split(mask, self.contract.panels)[0]
+        wanted = compose(given * left + (1 - given) * right, right, *more)
         return (noisy - wanted) / sigma.reshape(-1, 1, 1, 1, 1)
 
     def decode(self, latents):

@@ -1,11 +1,16 @@
 """The session: every driver frame answered once, at any length, from any size, and nothing read before its time."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from blocks import Blocks, plain_blocks
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
+from diptych.method.incontext import split
+from diptych.types import Stand
 
 
 def session(steps=3, guidance_scale=1.0, continues=True):
@@ -103,3 +108,48 @@ def test_guidance_asks_for_the_plain_prediction_too_and_only_then():
 def test_a_driver_without_frames_is_refused():
     with pytest.raises(ValueError, match="no frame"):
         list(session().animate(plain_blocks(1)[0], []))
+
+
+def deep(continues=True):
+    backbone = Blocks()
+    backbone.contract = replace(backbone.contract, auxiliary="depth")
+    return Session(backbone, SamplerSettings(steps=1, continues=continues))
+
+
+@pytest.mark.parametrize(("continues", "phases"), [(True, 1), (True, 2), (False, 1)])
+@pytest.mark.parametrize("frames", [1, 12, 25, 37])
+def test_what_stands_beside_a_driving_frame_comes_with_it(frames, continues, phases):
+    driving, beside = plain_blocks(frames, seed=1), plain_blocks(frames, seed=2)
+    s = deep(continues)
+    result = np.concatenate(list(s.animate(plain_blocks(1)[0], driving, auxiliary=beside, phases=phases)))
+    assert np.abs(result.astype(int) - driving).max() <= 1
+    of = {frame.tobytes(): number for number, frame in enumerate(driving)}
+    for x in s.backbone.seen:
+        left, *shown = split(x[:, 12:24], 3)
+        motion, third = (s.backbone.decode(panel)[0].permute(1, 2, 3, 0).numpy() for panel in shown)
+        there = np.rint((motion + 1) * 127.5).astype(np.uint8)
+        start = 5 if left[0, :, 1].abs().max() == 0 else 1
+        for t in range(start, len(there)):
+            wanted = beside[of[there[t].tobytes()]]
+            assert np.abs((third[t] + 1) * 127.5 - wanted).max() <= 1
+
+
+def test_frames_beside_the_motion_are_given_just_where_the_model_has_a_panel_for_them():
+    driving = plain_blocks(5)
+    with pytest.raises(ValueError, match="depth beside the motion"):
+        list(deep().animate(driving[0], driving))
+    with pytest.raises(ValueError, match="none beside the motion"):
+        list(session().animate(driving[0], driving, auxiliary=driving))
+    with pytest.raises(ValueError, match="shorter"):
+        list(deep().animate(driving[0], driving, auxiliary=driving[:3]))
+
+
+def test_what_stands_beside_is_placed_as_the_driver_is():
+    s = deep()
+    s.backbone.contract = replace(s.backbone.contract, motion_fit="figure")
+    s = replace(s, locate=lambda picture: Stand(picture.shape[1] / 2, picture.shape[0] / 2, picture.shape[0] / 2))
+    driving = plain_blocks(3, 64, 96, seed=1)
+    list(s.animate(plain_blocks(1)[0], driving, auxiliary=driving.copy()))
+    _, motion, third = split(s.backbone.seen[0][:, 12:24], 3)
+    assert motion.abs().max() > 0
+    assert torch.equal(motion, third)

@@ -169,7 +169,7 @@ def test_training_and_sampling_place_the_driver_alike():
         times = pair.start + np.array([0.0, 0.5])
         rendered = pair.driving(times, first.shape[1], first.shape[0]).frames
         assert np.array_equal(rendered[0], first)
-        placed = np.stack(list(session._placed(reference, iter(rendered), box)))
+        placed = np.stack([shown for (shown,) in session._placed(reference, zip(rendered, strict=True), box)])
         assert placed.shape[1:] == made.motion.shape[1:]
         shown = located_view(reference, first, box_for(pair.reference_aspect, AGREED), locate)
         assert np.array_equal(placed, view(rendered, shown, *made.motion.shape[1:3]))

@@ -6,6 +6,8 @@ import json
 import pytest
 
 from diptych.method.contract import Contract, mismatches
+from diptych.models.headers import parsed
+from diptych.types import InputError
 
 PLAIN = Contract(
     backbone="wan2.2",
@@ -48,8 +50,32 @@ def test_experts_and_their_boundary_are_said_where_there_are_some():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("experts", ()), ("experts", ("a", "a")), ("boundary", 0.0), ("boundary", 1.0), ("boundary", float("nan"))],
+    [
+        ("experts", ()),
+        ("experts", ("a", "a")),
+        ("boundary", 0.0),
+        ("boundary", 1.0),
+        ("boundary", float("nan")),
+        ("auxiliary", "flow"),
+    ],
 )
 def test_what_no_model_can_have_is_refused(name, value):
     with pytest.raises(ValueError, match=name):
         dataclasses.replace(PLAIN, **{name: value})
+
+
+DEEP = dataclasses.replace(PLAIN, auxiliary="depth")
+
+
+def test_what_stands_beside_the_motion_is_said_where_something_does():
+    assert (PLAIN.panels, DEEP.panels) == (2, 3)
+    assert "auxiliary" not in json.loads(PLAIN.to_json())
+    assert json.loads(DEEP.to_json()) == {**json.loads(PLAIN.to_json()), "auxiliary": "depth"}
+    assert mismatches(DEEP, PLAIN) == ["auxiliary is 'depth' where 'none' is needed"]
+
+
+def test_a_header_says_it_again_and_what_nobody_knows_is_refused(tmp_path):
+    for contract in (PLAIN, DEEP):
+        assert parsed(Contract, contract.to_json(), tmp_path) == contract
+    with pytest.raises(InputError, match="auxiliary"):
+        parsed(Contract, DEEP.to_json().replace("depth", "flow"), tmp_path)

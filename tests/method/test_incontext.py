@@ -32,6 +32,58 @@ def test_split_undoes_compose():
     assert torch.equal(back[1], right)
 
 
+def test_split_undoes_compose_of_three_panels_and_refuses_what_cannot_be_split():
+    panels = [pictures(2, 3, 5, H, W, seed=seed) for seed in range(3)]
+    canvas = ic.compose(*panels)
+    assert all(torch.equal(a, b) for a, b in zip(ic.split(canvas, 3), panels, strict=True))
+    assert torch.equal(ic.output_latents(canvas, 3), panels[0])
+    with pytest.raises(ValueError, match="does not have 5 panels"):
+        ic.split(canvas, 5)
+
+
+@pytest.mark.parametrize("window", [ic.opening(17, 5), ic.continuation(17, 4)])
+def test_a_third_panel_is_laid_out_as_the_motion_and_changes_nothing_of_the_others(window):
+    reference, history = pictures(1, 3, H, W), pictures(1, 3, 4, H, W, seed=2) if window.history else None
+    motion, beside = (pictures(1, 3, window.motion_frames - 2, H, W, seed=seed) for seed in (1, 3))
+    left, right, third = ic.split(ic.condition_canvas(reference, motion, window, history, beside), 3)
+    two = ic.split(ic.condition_canvas(reference, motion, window, history))
+    assert torch.equal(left, two[0])
+    assert torch.equal(right, two[1])
+    assert torch.equal(third, ic.motion_panel(beside, window))
+    assert (third[:, :, : window.lead_in] == 0).all()
+    output = pictures(1, 3, 17, H, W, seed=4)
+    target = ic.split(ic.target_canvas(output, motion, window, beside), 3)
+    assert torch.equal(target[0], output)
+    assert torch.equal(target[2], third)
+
+
+def test_a_third_panel_is_given_where_the_motion_is_and_empty_where_that_is():
+    for window in (ic.opening(17, 5), ic.continuation(17, 4)):
+        left, right, third = ic.split(ic.canvas_mask(window, 3, 2, panels=3), 3)
+        assert torch.equal(ic.compose(left, right), ic.canvas_mask(window, 3, 2))
+        assert (third == 1).all()
+        latents = pictures(1, 4, 5, 1, 6) + 5
+        blank, old = (ic.split(one, 3) for one in (ic.blank_empty_cells(latents, window, panels=3), latents))
+        two = ic.split(ic.blank_empty_cells(ic.compose(*old[:2]), window))
+        assert torch.equal(blank[0], two[0])
+        assert torch.equal(blank[1], two[1])
+        start = ic.cells(window.lead_in, 4)
+        assert (blank[2][:, :, :start] == 0).all()
+        assert torch.equal(blank[2][:, :, start:], old[2][:, :, start:])
+
+
+def test_a_third_panel_is_encoded_with_the_others_as_one_clip():
+    args = (pictures(1, 3, H, W), pictures(1, 3, 12, H, W, seed=1), ic.opening(17, 5))
+    beside = pictures(1, 3, 12, H, W, seed=2)
+    made = ic.canvas_condition(block_encode, *args, auxiliary=beside, empty="latents")
+    plain = ic.canvas_condition(block_encode, *args, empty="latents")
+    assert made.latents.shape == made.mask.expand(-1, 3, -1, -1, -1).shape == (1, 3, 5, 1, 6)
+    assert torch.equal(made.latents[..., :4], plain.latents)
+    assert torch.equal(made.mask[..., :4], plain.mask)
+    with pytest.raises(ValueError, match="do not go with"):
+        ic.canvas_condition(block_encode, *args, auxiliary=beside[:, :, 1:], empty="latents")
+
+
 def test_frame_zero_is_the_reference_beside_nothing_and_later_frames_are_nothing_beside_the_motion():
     window = ic.opening(17, 5)
     reference, motion = pictures(1, 3, H, W), pictures(1, 3, 12, H, W, seed=1)
@@ -143,6 +195,9 @@ def test_output_loss_ignores_the_motion_panel_and_canvas_loss_does_not():
     error[..., 2:] = 1
     assert torch.equal(ic.region_loss(error, "output"), torch.zeros(2))
     assert torch.equal(ic.region_loss(error, "canvas"), torch.full((2,), 0.5))
+    wide = torch.cat([error, torch.ones(2, 3, 5, 1, 2)], dim=-1)
+    assert torch.equal(ic.region_loss(wide, "output", 3), torch.zeros(2))
+    assert torch.allclose(ic.region_loss(wide, "canvas", 3), torch.full((2,), 2 / 3))
 
 
 @given(

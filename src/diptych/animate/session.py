@@ -22,6 +22,9 @@ from diptych.method.pixels import to_frames, to_pixels
 from diptych.models.protocol import Backbone
 from diptych.types import Frames, Picture, Stand
 
+Shown = tuple[Picture, ...]
+"""What a moment of the driver shows, from left to right: motion, and where the contract has it the auxiliary panel."""
+
 
 @dataclass(frozen=True, eq=False)
 class Session:
@@ -84,6 +87,7 @@ class Session:
         prompt: str = "",
         seed: int = 0,
         *,
+        auxiliary: Iterable[Picture] | None = None,
         phases: int = 1,
         keep_lead_in: bool = False,
         journal: Journal | None = None,
@@ -95,6 +99,8 @@ class Session:
             driving: frames of one size, RGB, uint8, ``(h', w', 3)``, at least one.
             prompt: looks and motion in English, or nothing.
             seed: of the noise; each window has a stream of its own.
+            auxiliary: what the third panel shows of every driving frame, of that frame's size, where the contract has
+                such a panel; the session is not told what it is either.
             phases: above the frame rates that the model knows, the driver is split into so many interleaved ones
                 (frames 0, n, 2n ..., then 1, n + 1 ...), each at a rate that it knows. All have the same noise.
             keep_lead_in: also give the frames of the lead-in, before the first window's.
@@ -106,12 +112,16 @@ class Session:
             driving frames (plus the lead-in, where kept).
 
         Raises:
-            ValueError: if the driver has no frame.
+            ValueError: if the driver has no frame, or auxiliary frames are missing, too many or not asked for.
         """
+        wanted = self.backbone.contract.auxiliary
+        if (auxiliary is None) != (wanted == "none"):
+            raise ValueError(f"this model has {wanted} beside the motion; auxiliary frames must be given just then")
         box, plan = self.panel(reference), self.plan
         placed, _ = fit(reference, box)
-        frames = self._placed(reference, driving, box)
-        shown: list[list[Picture]] = [[] for _ in range(phases)]
+        streams = (driving,) if auxiliary is None else (driving, auxiliary)
+        frames = self._placed(reference, zip(*streams, strict=True), box)
+        shown: list[list[Shown]] = [[] for _ in range(phases)]
         finished: list[Frames | None] = [None] * phases
         for index in itertools.count():
             span = plan.span(index)
@@ -124,7 +134,7 @@ class Session:
                 number = index * phases + phase
                 window = None if journal is None else journal.get(number)
                 if window is None:
-                    window = self._window(index, placed, np.stack(shown[phase]), finished[phase], prompt, seed)
+                    window = self._window(index, placed, shown[phase], finished[phase], prompt, seed)
                     if journal is not None:
                         journal.put(number, window)
                 stop = span.window.first_new + len(mine)
@@ -139,38 +149,40 @@ class Session:
         if not shown[0]:
             raise ValueError("the driver has no frame")
 
-    def _placed(self, reference: Picture, driving: Iterable[Picture], box: Placement) -> Iterator[Picture]:
-        """The driver's frames as they stand in their panel."""
+    def _placed(self, reference: Picture, driving: Iterable[Shown], box: Placement) -> Iterator[Shown]:
+        """What the driver shows as it stands in its panels: all of them alike."""
         panel = box.panel_height, box.panel_width
         shown: View | None = None
-        for frame in driving:
+        for pictures in driving:
             if self.backbone.contract.motion_fit == "frame":
-                yield fit(frame, panel)[0]
+                yield tuple(fit(picture, panel)[0] for picture in pictures)
                 continue
             if shown is None:
                 assert self.locate is not None
-                shown = located_view(reference, frame, box, self.locate)
-            yield view(frame, shown, *panel)
+                shown = located_view(reference, pictures[0], box, self.locate)
+            yield tuple(view(picture, shown, *panel) for picture in pictures)
 
     def _window(
-        self, index: int, reference: Picture, motion: Frames, finished: Frames | None, prompt: str, seed: int
+        self, index: int, reference: Picture, driver: list[Shown], finished: Frames | None, prompt: str, seed: int
     ) -> Frames:
         """Makes the whole left panel of one window, uint8 as journalled, ``(t, h, w, 3)``."""
         backbone, window = self.backbone, self.plan.span(index).window
         device = backbone.device
         with torch.no_grad():
             shown = to_pixels(reference[None])[:, :, 0].to(device)
+            motion, *auxiliary = (to_pixels(np.stack(panel)).to(device) for panel in zip(*driver, strict=True))
             condition = canvas_condition(
                 backbone.encode_canvas,
                 shown,
-                to_pixels(motion).to(device),
+                motion,
                 window,
                 None if finished is None or not window.history else to_pixels(finished).to(device),
+                auxiliary=auxiliary[0] if auxiliary else None,
                 empty=backbone.facts.empty,
                 stride=backbone.facts.temporal_stride,
             )
             latents = sample(backbone, condition, [prompt], self.settings, seeded(seed, index), shown)
-            return to_frames(backbone.decode(output_latents(latents)))
+            return to_frames(backbone.decode(output_latents(latents, backbone.contract.panels)))
 
 
 def filled(chunks: Iterator[Frames], every: int, count: Callable[[], int], lead_in: int = 0) -> Iterator[Frames]:

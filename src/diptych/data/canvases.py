@@ -23,7 +23,11 @@ from diptych.method.pixels import to_pixels
 
 def target_pixels(draw: Draw) -> Tensor:
     """The finished canvas of a draw, ``(1, 3, t, h, 2w)`` in [-1, 1]."""
-    return target_canvas(to_pixels(draw.output), to_pixels(draw.motion), draw.window)
+    return target_canvas(to_pixels(draw.output), to_pixels(draw.motion), draw.window, _auxiliary(draw))
+
+
+def _auxiliary(draw: Draw) -> Tensor | None:
+    return None if draw.auxiliary is None else to_pixels(draw.auxiliary)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +68,7 @@ def encode_draw(draw: Draw, encode: Callable[[Tensor], Tensor], empty: Empty) ->
         to_pixels(draw.motion),
         draw.window,
         history,
+        auxiliary=_auxiliary(draw),
         empty=empty,
     )
     target = encode(target_pixels(draw))[0]
@@ -90,9 +95,14 @@ def figure_cells(figures: Tensor, shape: Sequence[int]) -> Tensor:
     return cells.reshape(-1, t, h, w)
 
 
-def collate(draws: Sequence[LatentDraw]) -> tuple[Tensor, Condition]:
-    """Batches draws of one panel shape: targets ``(b, c, t', h', 2w')`` and their condition."""
+def collate(draws: Sequence[LatentDraw], panels: int = 2) -> tuple[Tensor, Condition]:
+    """Batches draws of one panel shape: targets ``(b, c, t', h', 2w')`` and their condition.
+
+    Args:
+        draws: of one shape.
+        panels: of their canvases, as their contract has it.
+    """
     target = torch.stack([draw.target for draw in draws]).float()
-    h, w = target.shape[-2], target.shape[-1] // 2
-    masks = torch.cat([canvas_mask(draw.window, h, w) for draw in draws])
+    h, w = target.shape[-2], target.shape[-1] // panels
+    masks = torch.cat([canvas_mask(draw.window, h, w, panels=panels) for draw in draws])
     return target, Condition(torch.stack([draw.condition for draw in draws]).float(), masks)

@@ -23,8 +23,10 @@ from diptych.data.manifest import Entry, read_manifest
 from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, pose_draw
 from diptych.data.poses import ClipPoses, read_poses
 from diptych.data.windows import WindowSettings, fits, strides
+from diptych.media.draw_depth import draw_depth
 from diptych.media.video import read_clip
 from diptych.method.contract import Contract
+from diptych.method.depth import DepthRange
 from diptych.puppets.footage import draw_footage
 from diptych.puppets.poses import pose_of
 from diptych.types import Frames, InputError, Skeleton
@@ -95,7 +97,13 @@ class PuppetSource:
         times = rng.uniform(0.0, 1.5) + np.arange(contract.window_frames + SPARE) / fps
         shown = footage.render(times, box.width, box.height)
         poses = pose_of(shown.skeleton, footage.rigs, within=(box.width, box.height))
-        return pose_draw(shown.frames, poses, footage.caption, contract, rng, settings)
+        beside = None
+        if contract.auxiliary == "depth":
+            others = footage.with_other_bodies(draw_rng(seed, f"{self.identity} {clip} bodies", number))
+            nearness = others.render(times, box.width, box.height, depth=True).nearness
+            assert nearness is not None
+            beside = draw_depth(DepthRange.of(nearness).normalised(nearness))
+        return pose_draw(shown.frames, poses, footage.caption, contract, rng, settings, auxiliary=beside)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,10 +14,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.media.frame import Placement, figure_view, fit, located_view, panel_for, unfit, view
+from diptych.media.draw import draw_skeletons
+from diptych.media.draw_depth import draw_depth
+from diptych.media.frame import Placement, figure_view, fit, located_view, panel_for, place_in, unfit, view
 from diptych.method.contract import Contract
+from diptych.method.depth import DepthRange
 from diptych.method.incontext import Window, continuation, opening
 from diptych.puppets.limbs import LIMBS, limb_layers
+from diptych.puppets.poses import pose_of
+from diptych.puppets.render import Rendering
 from diptych.puppets.scenes import Pair, draw_pair, stand_of, with_kin
 from diptych.types import Frames, Picture, Stand
 
@@ -62,6 +67,8 @@ class Draw:
         prompt: looks and motion in English; empty where text was dropped.
         figures: where figures are on the finished canvas, uint8, ``(LAYERS, t, h, 2w)``: how much of every pixel they
             cover, then 255 where each limb is, seen or hidden. None for footage, of which nobody knows.
+        auxiliary: what the third panel shows, frame for frame with ``motion`` and of its shape, or None; the canvas is
+            3w wide then.
     """
 
     window: Window
@@ -71,6 +78,7 @@ class Draw:
     history: Frames | None
     prompt: str
     figures: NDArray[np.uint8] | None = None
+    auxiliary: Frames | None = None
 
 
 Locate = Callable[[Picture], Stand]
@@ -78,20 +86,27 @@ Locate = Callable[[Picture], Stand]
 
 
 def draw(
-    number: int, contract: Contract, *, split: str = "train", kin_share: float = 0.0, locate: Locate | None = None
+    number: int,
+    contract: Contract,
+    *,
+    split: str = "train",
+    kin_share: float = 0.0,
+    locate: Locate | None = None,
+    category: str | None = None,
 ) -> Draw:
     """The draw of a number.
 
     Args:
         number: any non-negative integer; it seeds everything.
-        contract: says the panel's size and the windows.
+        contract: says the panel's size and the windows, whether skeletons drive, and whether depth stands beside.
         split: of the puppet world, ``train`` or ``eval``.
         kin_share: how often the driver is the answer in other clothes; 0 for everything that is measured.
         locate: finds figures where drivers are shown so that theirs stands in the reference's place, with all the
             mistakes that it will make at inference. None knows where they are.
+        category: of the pair, or None to draw it.
     """
     rng = np.random.default_rng([number, 0xD1])
-    pair = draw_pair(number, split=split)
+    pair = draw_pair(number, category=category, split=split)
     if rng.random() < kin_share:
         pair = with_kin(pair, number)
     fps = float(np.exp(rng.uniform(*np.log(FPS_RANGE))))
@@ -102,40 +117,42 @@ def draw(
     shown = window.motion_frames
     ends = shown if rng.random() >= HELD_SHARE else int(rng.integers(1 + window.history, shown + 1))
     times = pair.start + rng.uniform(0.0, 1.5) + np.minimum(np.arange(shown), ends - 1) / fps
-    reference, motion, output, figures = _render(pair, times, window, contract, locate)
+    output, driver, figures = _render(pair, times, window, contract, locate)
     history = None
     if window.history:
         history = damaged(output[1 : 1 + window.history], rng)
     prompt = "" if rng.random() < TEXT_DROPPED else pair.caption
-    return Draw(window, reference, motion, output, history, prompt, figures)
+    return Draw(window, output[0], driver[0], output, history, prompt, figures, *driver[1:])
 
 
 def _render(
     pair: Pair, times: NDArray[np.float64], window: Window, contract: Contract, locate: Locate | None
-) -> tuple[Picture, Frames, Frames, NDArray[np.uint8]]:
+) -> tuple[Frames, list[Frames], NDArray[np.uint8]]:
+    """The left panel, those of the driver, and where figures are on all of them."""
     box = box_for(pair.reference_aspect, contract)
     shown = [pair.reference(box.width, box.height), pair.truth(times, box.width, box.height)]
     if not window.history:
         shown[0] = pair.lead_in(window.lead_in, times[0], box.width, box.height)
     output = fit(np.concatenate([one.frames for one in shown]), box)[0]
-    figures = np.zeros((LAYERS, *output.shape[:2], 2 * box.panel_width), np.uint8)
+    figures = np.zeros((LAYERS, *output.shape[:2], contract.panels * box.panel_width), np.uint8)
     left = unfit(figures[..., : box.panel_width, None], box)[..., 0]
     left[0] = np.concatenate([one.mask for one in shown])
     left[1:] = np.concatenate([limb_layers(one.skeleton, box.height, box.width) for one in shown], axis=1)
-    motion, seen = _driving(pair, times, box, contract, locate)
-    figures[:, window.lead_in :, :, box.panel_width :] = seen
-    return output[0], motion, output, figures
+    driver, seen = _driving(pair, times, box, contract, locate)
+    figures[:, window.lead_in :, :, box.panel_width :] = np.concatenate([seen] * len(driver), axis=-1)
+    return output, driver, figures
 
 
 def _driving(
     pair: Pair, times: NDArray[np.float64], box: Placement, contract: Contract, locate: Locate | None
-) -> tuple[Frames, NDArray[np.uint8]]:
-    """The driver's frames as they come into the panel, and the layers of figures and limbs there."""
+) -> tuple[list[Frames], NDArray[np.uint8]]:
+    """What the driver's panels show, motion first, and the layers of figures and limbs there."""
     height, width = box.panel_height, box.panel_width
-    asked = box_for(pair.driving_aspect, contract)
+    asked, with_depth = box_for(pair.driving_aspect, contract), contract.auxiliary == "depth"
     if contract.motion_fit == "frame":
-        rendered = pair.driving(times, asked.width, asked.height)
-        motion, placement = fit(rendered.frames, (height, width))
+        rendered = pair.driving(times, asked.width, asked.height, depth=with_depth)
+        placement = place_in(asked.width, asked.height, height, width)
+        driver = [fit(frames, placement)[0] for frames in _streams(rendered)]
         # Masks take the pictures' way into the panel, in which they are scaled.
         mask = fit(_grey(rendered.mask), placement, pad_value=0)[0][..., 0]
         skeleton = rendered.skeleton
@@ -144,19 +161,31 @@ def _driving(
         # Finer than the panel, as real drivers are: a view may show a part of it alone. The first frame of the video,
         # wherever this window lies in it, is what the view follows from.
         wide, high = _FINER * asked.width, _FINER * asked.height
-        rendered = pair.driving(np.append(pair.start, times), wide, high)
+        rendered = pair.driving(np.append(pair.start, times), wide, high, depth=with_depth)
         if locate is None:
             stands = stand_of(pair.reference_scene, box.width, box.height), stand_of(pair.driving_scene, wide, high)
             chosen = figure_view(*stands, box, (wide, high))
         else:
             reference = pair.reference(_FINER * box.width, _FINER * box.height).frames[0]
             chosen = located_view(reference, rendered.frames[0], box, locate)
-        motion = view(rendered.frames[1:], chosen, height, width)
+        driver = [view(frames[1:], chosen, height, width) for frames in _streams(rendered)]
         mask = view(_grey(rendered.mask[1:]), chosen, height, width)[..., 0]
         skeleton = replace(rendered.skeleton, joints=rendered.skeleton.joints[1:])
         scale, left, top = chosen.scale, chosen.left, chosen.top
     limbs = limb_layers(skeleton, height, width, scale=scale, left=left, top=top)
-    return motion, np.concatenate([mask[None], limbs])
+    if contract.motion == "pose":
+        rigs = [actor.character.rig for actor in pair.driving_scene.actors]
+        # Joints beyond the driver's own picture are nobody's to know.
+        poses = pose_of(skeleton, rigs, within=(rendered.frames.shape[2], rendered.frames.shape[1]))
+        driver[0] = draw_skeletons(poses, height, width, scale=scale, left=float(left), top=float(top))
+    return driver, np.concatenate([mask[None], limbs])
+
+
+def _streams(rendered: Rendering) -> list[Frames]:
+    """Frames of a driver, and beside them its depth where that was asked for, on the scale of all of them."""
+    if rendered.nearness is None:
+        return [rendered.frames]
+    return [rendered.frames, draw_depth(DepthRange.of(rendered.nearness).normalised(rendered.nearness))]
 
 
 def _grey(mask: NDArray[np.uint8]) -> Frames:

@@ -52,6 +52,7 @@ def pose_draw(
     settings: PoseDrawSettings,
     *,
     taken: Sequence[int] = (1,),
+    auxiliary: Frames | None = None,
 ) -> Draw:
     """One window of footage beside its skeletons.
 
@@ -63,6 +64,7 @@ def pose_draw(
         rng: decides everything that is drawn; the same state draws the same.
         settings: shares and augmentation.
         taken: strides that may be drawn, from :func:`strides`.
+        auxiliary: what the third panel shows of every frame, of the size of ``frames``, where the contract has one.
 
     Returns:
         A draw without layers of figures. Its motion is skeletons on black at the panel's size, and they lie exactly
@@ -78,12 +80,15 @@ def pose_draw(
     window = chosen.window
     box = panel_for(width, height, contract.panel_area, contract.panel_multiple)
     output = fit(frames[chosen.frames], box)[0]
+    # What stands beside skeletons stays where it is, so that they stay there too.
+    how = settings.augment if auxiliary is None else replace(settings.augment, box_share=0.0)
     # The box of the whole clip is what joints are normalised by, so frames are chosen afterwards.
-    moved = augment(poses, width, height, settings.augment, rng)
+    moved = augment(poses, width, height, how, rng)
     motion = drawn(at_frames(moved, chosen.frames[window.lead_in :]), box, width)
     history = damaged(output[1 : 1 + window.history], rng) if window.history else None
     told = "" if rng.random() < settings.text_dropped else prompt
-    return Draw(window, output[0], motion, output, history, told)
+    beside = None if auxiliary is None else fit(auxiliary[chosen.frames[window.lead_in :]], box)[0]
+    return Draw(window, output[0], motion, output, history, told, auxiliary=beside)
 
 
 def drawn(poses: Poses, box: Placement, width: int) -> Frames:

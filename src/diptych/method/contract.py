@@ -10,9 +10,9 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from diptych.method.incontext import Empty, LossRegion
+from diptych.method.incontext import PANELS, Auxiliary, Empty, LossRegion
 
 HEADER_KEY = "diptych.contract"
 """Name of the entry in a safetensors header that holds the contract as JSON."""
@@ -26,8 +26,8 @@ Layout = Literal["full", "cached", "temporal"]
 clean tokens that attend only to themselves. ``temporal``: the motion is joined in time (the paper's ablation).
 """
 
-_LATER = ("experts", "boundary")
-"""Fields that the first contracts did not have."""
+_LATER: dict[str, Any] = {"experts": None, "boundary": None, "auxiliary": "none"}
+"""Fields that the first contracts did not have, and what they mean where nothing is said."""
 
 _LONGEST_WINDOW = 1 << 12
 _LARGEST_PANEL = 1 << 24
@@ -60,6 +60,7 @@ class Contract:
         experts: of a backbone whose noise levels are shared between networks, those that were trained, by the names of
             their folders; None where there is one network.
         boundary: sigma from which on, upwards, the first of them is asked; None where there is one network.
+        auxiliary: what a third panel shows of the driver (beyond the paper); ``none`` has no such panel.
         version: of this description.
     """
 
@@ -82,6 +83,7 @@ class Contract:
     targets: str | None = None
     experts: tuple[str, ...] | None = None
     boundary: float | None = None
+    auxiliary: Auxiliary = "none"
     version: int = CONTRACT_VERSION
 
     def __post_init__(self) -> None:
@@ -100,10 +102,16 @@ class Contract:
             "sigma_shift": 0 < self.sigma_shift < math.inf,
             "experts": self.experts is None or len(self.experts) == len(set(self.experts)) > 0,
             "boundary": self.boundary is None or 0 < self.boundary < 1,
+            "auxiliary": self.auxiliary in PANELS,
         }
         wrong = [name for name, holds in sound.items() if not holds]
         if wrong:
             raise ValueError(f"no model has {wrong[0]} = {getattr(self, wrong[0])!r}")
+
+    @property
+    def panels(self) -> int:
+        """How many panels a canvas has."""
+        return PANELS[self.auxiliary]
 
     def to_json(self) -> str:
         """One line of JSON with sorted keys, for the header.
@@ -111,7 +119,7 @@ class Contract:
         Caches are named after it, so fields that came later are left out where they say nothing.
         """
         said = dataclasses.asdict(self)
-        return json.dumps({k: v for k, v in said.items() if k not in _LATER or v is not None}, sort_keys=True)
+        return json.dumps({k: v for k, v in said.items() if k not in _LATER or v != _LATER[k]}, sort_keys=True)
 
 
 def mismatches(contract: Contract, required: Contract) -> list[str]:

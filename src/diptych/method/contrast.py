@@ -79,7 +79,9 @@ def derangement(count: int, generator: torch.Generator) -> Tensor:
     return torch.arange(count).roll(shift)
 
 
-def with_others(target: Tensor, condition: Condition, order: Tensor, wrong: Wrong) -> tuple[Tensor, Condition]:
+def with_others(
+    target: Tensor, condition: Condition, order: Tensor, wrong: Wrong, panels: int = 2
+) -> tuple[Tensor, Condition]:
     """Finished canvases and their conditions, in which one thing is another sample's and the answer is one's own.
 
     The noised canvas holds driver and reference too, so they change places there as well. Latents of two canvases meet,
@@ -89,15 +91,16 @@ def with_others(target: Tensor, condition: Condition, order: Tensor, wrong: Wron
         target: latents of finished canvases, ``(b, c, t', h', 2w')``.
         condition: of the same samples, before the mask is folded.
         order: whose thing each sample takes, ``(b,)``; of the same window, or masks would not agree.
-        wrong: what is taken.
+        wrong: what is taken; with the motion goes what a third panel shows of the driver.
+        panels: of the canvases.
     """
-    given = split(condition.mask)[0].bool()
+    given = split(condition.mask, panels)[0].bool()
 
     def mixed(latents: Tensor) -> Tensor:
-        left, right = split(latents)
+        left, *driver = split(latents, panels)
         if wrong == "motion":
-            return compose(left, right[order])
-        return compose(torch.where(given, left[order], left), right)
+            return compose(left, *(panel[order] for panel in driver))
+        return compose(torch.where(given, left[order], left), *driver)
 
     return mixed(target), replace(condition, latents=mixed(condition.latents))
 

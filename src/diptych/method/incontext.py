@@ -5,7 +5,7 @@ cut into windows of the same language, and what the network is handed. Training 
 :func:`canvas_condition` and :func:`model_input`; nobody else joins channels.
 
 Letters in shapes: b batch, c latent channels, t frames, h and w one panel's height and width in pixels; t', h', w' the
-same in latent cells.
+same in latent cells. Canvases are written 2w wide, as they are; with an auxiliary panel (below) they are 3w.
 
     frame            0           1 ... lead_in-1    lead_in ...
     left panel       reference   (generated)        (generated)        mask 1 in frame 0, else 0
@@ -16,6 +16,9 @@ A window that continues a video has no lead-in; it is given the tail of what was
     frame            0           1 ... history      history+1 ...
     left panel       reference   given, mask 1      (generated)
     right panel      empty       motion             motion
+
+Beyond the paper, a third panel may stand to the right of the motion and say something more of the driver, such as how
+far everything is (docs/depth.md). It is given where the motion is given and empty where that is empty.
 """
 
 from __future__ import annotations
@@ -31,7 +34,13 @@ Empty = Literal["pixels", "latents"]
 """How a backbone was taught that nothing is there: mid-grey pixels encoded with the rest, or latent zeros."""
 
 LossRegion = Literal["canvas", "output"]
-"""Where the loss is taken: on both panels, or on the left one only."""
+"""Where the loss is taken: on all panels, or on the left one only."""
+
+Auxiliary = Literal["none", "depth"]
+"""What a third panel shows of the driver: nothing, there is none; or how near everything is."""
+
+PANELS: dict[Auxiliary, int] = {"none": 2, "depth": 3}
+"""Panels of a canvas, by what is shown beside the motion."""
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -180,23 +189,28 @@ class WindowPlan:
 # ---------------------------------------------------------------------------------------------------------------
 
 
-def compose(left: Tensor, right: Tensor) -> Tensor:
-    """Joins two panels on the width (paper Eq. 2), pixels or latents.
+def compose(*panels: Tensor) -> Tensor:
+    """Joins panels on the width (paper Eq. 2), pixels or latents.
 
     Args:
-        left: reference and output, ``(b, c, t, h, w)``.
-        right: motion, same shape.
+        panels: from left to right, each ``(b, c, t, h, w)``: reference and output, motion, and where there is one the
+            auxiliary panel.
 
     Returns:
-        ``(b, c, t, h, 2w)``.
+        ``(b, c, t, h, 2w)``, or 3w.
     """
-    return torch.cat([left, right], dim=-1)
+    return torch.cat(panels, dim=-1)
 
 
-def split(canvas: Tensor) -> tuple[Tensor, Tensor]:
-    """The inverse of :func:`compose`: left panel and right panel of a canvas, pixels or latents."""
-    half = canvas.shape[-1] // 2
-    return canvas[..., :half], canvas[..., half:]
+def split(canvas: Tensor, panels: int = 2) -> tuple[Tensor, ...]:
+    """The inverse of :func:`compose`: the panels of a canvas from left to right, pixels or latents.
+
+    Raises:
+        ValueError: if the canvas is not so many panels wide.
+    """
+    if canvas.shape[-1] % panels:
+        raise ValueError(f"a canvas {canvas.shape[-1]} wide does not have {panels} panels")
+    return canvas.split(canvas.shape[-1] // panels, dim=-1)
 
 
 def motion_panel(motion: Tensor, window: Window) -> Tensor:
@@ -217,39 +231,60 @@ def motion_panel(motion: Tensor, window: Window) -> Tensor:
     return torch.cat([empty, motion, held], dim=2)
 
 
-def condition_canvas(reference: Tensor, motion: Tensor, window: Window, history: Tensor | None = None) -> Tensor:
-    """What is known before anything is made: reference, history and motion, empty (0) elsewhere.
+def condition_canvas(
+    reference: Tensor,
+    motion: Tensor,
+    window: Window,
+    history: Tensor | None = None,
+    auxiliary: Tensor | None = None,
+) -> Tensor:
+    """What is known before anything is made: reference, history and driver, empty (0) elsewhere.
 
     Args:
         reference: in [-1, 1], ``(b, 3, h, w)``.
         motion: driver frames in [-1, 1], ``(b, 3, n, h, w)``.
         window: the time axis.
         history: the last finished frames, ``(b, 3, window.history, h, w)``, where the window has a history.
+        auxiliary: what the third panel shows, frame for frame with the motion and of its shape; None has no such panel.
 
     Returns:
-        ``(b, 3, t, h, 2w)`` in [-1, 1].
+        ``(b, 3, t, h, 2w)`` in [-1, 1], or 3w.
     """
-    right = motion_panel(motion, window)
-    left = torch.zeros_like(right)
+    shown = driver_panels(motion, window, auxiliary)
+    left = torch.zeros_like(shown[0])
     left[:, :, 0] = reference
     if window.history:
         if history is None or history.shape[2] != window.history:
             raise ValueError(f"this window continues {window.history} finished frames, which were not handed in")
         left[:, :, 1 : 1 + window.history] = history
-    return compose(left, right)
+    return compose(left, *shown)
 
 
-def target_canvas(output: Tensor, motion: Tensor, window: Window) -> Tensor:
-    """What the finished canvas looks like: the whole left panel, beside the same motion panel as the condition's.
+def driver_panels(motion: Tensor, window: Window, auxiliary: Tensor | None = None) -> tuple[Tensor, ...]:
+    """What stands to the right of the output: the motion panel and, where there is one, the auxiliary panel.
+
+    Raises:
+        ValueError: if the auxiliary frames are not as many and as large as those of the motion.
+    """
+    if auxiliary is None:
+        return (motion_panel(motion, window),)
+    if auxiliary.shape != motion.shape:
+        raise ValueError(f"auxiliary frames of {tuple(auxiliary.shape)} do not go with {tuple(motion.shape)} of motion")
+    return motion_panel(motion, window), motion_panel(auxiliary, window)
+
+
+def target_canvas(output: Tensor, motion: Tensor, window: Window, auxiliary: Tensor | None = None) -> Tensor:
+    """What the finished canvas looks like: the whole left panel, beside the same panels as the condition's.
 
     Args:
         output: the left panel in every frame, reference and lead-in included, in [-1, 1], ``(b, 3, t, h, w)``.
         motion: driver frames in [-1, 1], ``(b, 3, n, h, w)``.
         window: the time axis.
+        auxiliary: as :func:`condition_canvas`.
     """
     if output.shape[2] != window.frames:
         raise ValueError(f"the left panel of a window has {window.frames} frames, not {output.shape[2]}")
-    return compose(output, motion_panel(motion, window))
+    return compose(output, *driver_panels(motion, window, auxiliary))
 
 
 # ---------------------------------------------------------------------------------------------------------------
@@ -262,8 +297,8 @@ def cells(frames: int, stride: int) -> int:
     return 1 + (frames - 1) // stride
 
 
-def canvas_mask(window: Window, cell_height: int, cell_width: int, stride: int = 4) -> Tensor:
-    """The paper's M = [M_r | M_m] on the latent grid: 1 = given, 0 = to be generated.
+def canvas_mask(window: Window, cell_height: int, cell_width: int, stride: int = 4, panels: int = 2) -> Tensor:
+    """The paper's M = [M_r | M_m] on the latent grid: 1 = given, 0 = to be generated. A third panel is given, too.
 
     A cell counts as given only if all its frames are; with borders on 1 + 4k no cell is torn.
 
@@ -272,17 +307,18 @@ def canvas_mask(window: Window, cell_height: int, cell_width: int, stride: int =
         cell_height: h', latent rows.
         cell_width: w', latent columns of one panel.
         stride: temporal stride of the latents.
+        panels: of the canvas.
 
     Returns:
-        float32, ``(1, 1, t', h', 2w')``.
+        float32, ``(1, 1, t', h', 2w')``, or 3w'.
     """
     left = torch.zeros(1, 1, cells(window.frames, stride), cell_height, cell_width)
     left[:, :, : cells(1 + window.history, stride)] = 1
-    return compose(left, torch.ones_like(left))
+    return compose(left, *[torch.ones_like(left)] * (panels - 1))
 
 
-def blank_empty_cells(condition: Tensor, window: Window, stride: int = 4) -> Tensor:
-    """Overwrites every empty condition cell with latent 0: left where the mask is 0, right during the lead-in.
+def blank_empty_cells(condition: Tensor, window: Window, stride: int = 4, panels: int = 2) -> Tensor:
+    """Overwrites every empty condition cell with latent 0: left where the mask is 0, elsewhere during the lead-in.
 
     For backbones whose pre-training marked "nothing here" by latent zeros rather than by encoded grey.
 
@@ -290,11 +326,13 @@ def blank_empty_cells(condition: Tensor, window: Window, stride: int = 4) -> Ten
         condition: latents of the condition canvas, ``(b, c, t', h', 2w')``.
         window: the time axis.
         stride: temporal stride of the latents.
+        panels: of the canvas.
     """
-    left, right = (panel.clone() for panel in split(condition))
+    left, *shown = (panel.clone() for panel in split(condition, panels))
     left[:, :, cells(1 + window.history, stride) :] = 0
-    right[:, :, : cells(window.lead_in, stride)] = 0
-    return compose(left, right)
+    for panel in shown:
+        panel[:, :, : cells(window.lead_in, stride)] = 0
+    return compose(left, *shown)
 
 
 @dataclass(frozen=True, eq=False)
@@ -317,6 +355,7 @@ def canvas_condition(
     window: Window,
     history: Tensor | None = None,
     *,
+    auxiliary: Tensor | None = None,
     empty: Empty,
     stride: int = 4,
 ) -> Condition:
@@ -329,13 +368,15 @@ def canvas_condition(
         motion: driver frames in [-1, 1], ``(b, 3, n, h, w)``.
         window: the time axis.
         history: finished frames, ``(b, 3, window.history, h, w)``.
+        auxiliary: what the third panel shows, as the motion; None has no such panel.
         empty: how the backbone marks emptiness.
         stride: temporal stride of the latents.
     """
-    latents = encode(condition_canvas(reference, motion, window, history))
+    panels = 2 if auxiliary is None else 3
+    latents = encode(condition_canvas(reference, motion, window, history, auxiliary))
     if empty == "latents":
-        latents = blank_empty_cells(latents, window, stride)
-    mask = canvas_mask(window, latents.shape[-2], latents.shape[-1] // 2, stride)
+        latents = blank_empty_cells(latents, window, stride, panels)
+    mask = canvas_mask(window, latents.shape[-2], latents.shape[-1] // panels, stride, panels)
     return Condition(latents, mask.to(latents))
 
 
@@ -353,20 +394,21 @@ def model_input(noisy: Tensor, condition: Condition) -> Tensor:
     return torch.cat([noisy, condition.latents.to(noisy), mask.to(noisy)], dim=1)
 
 
-def output_latents(canvas: Tensor) -> Tensor:
-    """The result: the left half of the denoised canvas, ``(b, c, t', h', w')``."""
-    return split(canvas)[0]
+def output_latents(canvas: Tensor, panels: int = 2) -> Tensor:
+    """The result: the left panel of the denoised canvas, ``(b, c, t', h', w')``."""
+    return split(canvas, panels)[0]
 
 
-def region_loss(error: Tensor, region: LossRegion) -> Tensor:
+def region_loss(error: Tensor, region: LossRegion, panels: int = 2) -> Tensor:
     """Mean of an elementwise error over the region that the loss looks at.
 
     Args:
         error: ``(b, c, t', h', 2w')``, not negative.
         region: ``canvas`` or ``output``.
+        panels: of the canvas.
 
     Returns:
         One number per sample, ``(b,)``.
     """
-    seen = error if region == "canvas" else output_latents(error)
+    seen = error if region == "canvas" else output_latents(error, panels)
     return seen.flatten(1).mean(dim=1)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diptych.method.incontext import Condition, Window, canvas_mask, model_input, opening
+from diptych.method.incontext import Condition, Window, canvas_mask, model_input, opening, output_latents
 from diptych.models.adapters import ADAPTER, LoraSettings, add_adapter
 from diptych.models.foundation import Foundation
 from diptych.models.rehearsal import META, Rehearsal, rehearse
@@ -205,8 +205,7 @@ class Stage:
     def _learn(self) -> None:
         """One draw, there and back."""
         noisy = self._latents
-        mask = canvas_mask(self._window, noisy.shape[-2], noisy.shape[-1] // 2)
-        condition = self.backbone.fold_mask(Condition(torch.empty_like(noisy), mask.to(META)))
+        condition = self._condition(noisy)
         v = self.backbone.denoise(model_input(noisy, condition), torch.ones(1), self.backbone.stand_in())
         # A tensor's own method would put the rehearsal's modes aside on the way back.
         torch.autograd.backward((v - noisy).square().mean())
@@ -220,15 +219,24 @@ class Stage:
     def _latents(self) -> Tensor:
         facts = self.backbone.facts
         cells = 1 + (self._window.frames - 1) // facts.temporal_stride
-        sides = self.height // facts.spatial_stride, 2 * self.width // facts.spatial_stride
+        sides = self.height // facts.spatial_stride, self._panels * self.width // facts.spatial_stride
         return torch.empty(1, facts.latent_channels, cells, *sides, device=META)
+
+    @property
+    def _panels(self) -> int:
+        return self.backbone.contract.panels
+
+    def _condition(self, noisy: Tensor) -> Condition:
+        """A condition without content that goes with latents of a canvas."""
+        width = noisy.shape[-1] // self._panels
+        mask = canvas_mask(self._window, noisy.shape[-2], width, panels=self._panels)
+        return self.backbone.fold_mask(Condition(torch.empty_like(noisy), mask.to(META)))
 
     def _step(self, cache: StepCache | None) -> Rehearsal:
         """One pass of the network; with a step cache two steps, so that what is kept between them is there."""
         if cache not in self._steps:
             backbone, noisy = self.backbone, self._latents
-            mask = canvas_mask(self._window, noisy.shape[-2], noisy.shape[-1] // 2)
-            condition = backbone.fold_mask(Condition(torch.empty_like(noisy), mask.to(META)))
+            condition = self._condition(noisy)
             told = [backbone.stand_in() for _ in range(self.predictions)]
             rounds = 1 if cache is None else 2
 
@@ -248,10 +256,10 @@ class Stage:
         if tiled not in self._coding:
             vae, latents = self.backbone.vae, self._latents
             (vae.enable_tiling if tiled else vae.disable_tiling)()
-            canvas = torch.empty(1, 3, self._window.frames, self.height, 2 * self.width, device=META)
+            canvas = torch.empty(1, 3, self._window.frames, self.height, self._panels * self.width, device=META)
             self._coding[tiled] = (
                 rehearse(lambda: self.backbone.encode_canvas(canvas)),
-                rehearse(lambda: self.backbone.decode(latents[..., : latents.shape[-1] // 2])),
+                rehearse(lambda: self.backbone.decode(output_latents(latents, self._panels))),
             )
         return self._coding[tiled]
 

@@ -135,19 +135,22 @@ class Denoiser(nn.Module):
         _start_gently(self.transformer)
 
     @torch.no_grad()
-    def look(self, known: Tensor) -> Tensor | None:
+    def look(self, known: Tensor, panels: int = 2) -> Tensor | None:
         """How likely figures and limbs are in the cells that are given, as one panel (``sight.given``).
 
         Args:
             known: latents of what is known, ``(b, c, t', h', 2w')``.
+            panels: of the canvas.
 
         Returns:
             ``(b, layers * FIGURES, t', h', w')`` in [0, 1], or None without sight. No gradient: sight is trained first,
             by itself.
         """
-        return None if self.sight is None else to_cells(self.sight(given(known))).sigmoid()
+        return None if self.sight is None else to_cells(self.sight(given(known, panels))).sigmoid()
 
-    def forward(self, x: Tensor, sigma: Tensor, rows: Tensor, looked: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, x: Tensor, sigma: Tensor, rows: Tensor, looked: Tensor | None = None, panels: int = 2
+    ) -> tuple[Tensor, Tensor]:
         """The velocity, and where figures and limbs are: in the finished left panel, and in the motion that is shown.
 
         The latter is asked for in training only. Who has to say where the driver's limbs are, and where they will be on
@@ -158,17 +161,19 @@ class Denoiser(nn.Module):
             sigma: in [0, 1], ``(b,)``.
             rows: token rows of the prompts, int64 ``(b, length)``.
             looked: from :meth:`look`, where it is known already.
+            panels: of the canvas.
 
         Returns:
             ``(b, c, t', h', 2w')``, and the logits of coverage, ``(b, layers * FIGURES, t', h', 2w')``.
         """
         noisy, known, mask = x.split([(x.shape[1] - 1) // 2, (x.shape[1] - 1) // 2, 1], dim=1)
         seen = believed(noisy, sigma) * (1 - mask)
-        shown = [seen, known, mask, places(x)]
+        shown = [seen, known, mask, places(x, panels)]
+        self.transformer.rope.panels = panels
         if self.sight is not None:
-            looked = self.look(known) if looked is None else looked
+            looked = self.look(known, panels) if looked is None else looked
             assert looked is not None
-            shown.append(onto_canvas(looked.to(x)))
+            shown.append(onto_canvas(looked.to(x), panels))
         told = self.transformer(
             hidden_states=torch.cat(shown, dim=1),
             timestep=sigma * TIMESTEPS,
@@ -190,21 +195,21 @@ def believed(noisy: Tensor, sigma: Tensor) -> Tensor:
     return noisy * (1 - s) / ((1 - s).square() + s.square())
 
 
-def places(canvas: Tensor) -> Tensor:
+def places(canvas: Tensor, panels: int = 2) -> Tensor:
     """Where every cell of a canvas is: in its panel, in time, and in which panel.
 
     Args:
         canvas: ``(b, ..., t', h', 2w')``; its shape, type and device count.
+        panels: of the canvas.
 
     Returns:
         ``(b, PLACES, t', h', 2w')``: for row, column in its panel and time a line and a wave from end to end, then
-        -1 in the left panel and 1 in the right one, then 1 in frame 0.
+        -1 in the left panel, 1 in the motion panel and 3 in an auxiliary one, then 1 in frame 0.
     """
     b, (t, h, w2) = canvas.shape[0], canvas.shape[-3:]
     row, time = (torch.linspace(-1, 1, n, device=canvas.device) for n in (h, t))
-    column = torch.linspace(-1, 1, w2 // 2, device=canvas.device).repeat(2)
-    side = torch.ones(w2, device=canvas.device)
-    side[: w2 // 2] = -1
+    column = torch.linspace(-1, 1, w2 // panels, device=canvas.device).repeat(panels)
+    side = (2 * torch.arange(panels, device=canvas.device) - 1.0).repeat_interleave(w2 // panels)
     first = torch.zeros(t, device=canvas.device)
     first[0] = 1
     lines = [row[None, :, None], column[None, None, :], time[:, None, None]]
@@ -214,21 +219,26 @@ def places(canvas: Tensor) -> Tensor:
 
 
 class PanelRope(nn.Module):
-    """Rotary places that count columns from the left edge of either panel.
+    """Rotary places that count columns from the left edge of every panel.
 
-    So the same place in both panels is no step apart, whatever the width of a panel: where to look for the motion of a
+    So the same place in all panels is no step apart, whatever the width of a panel: where to look for the motion of a
     cell is one thing to learn and not one for every shape of picture.
+
+    Attributes:
+        panels: of the canvas that comes next; the transformer around hands on the canvas and nothing else.
     """
 
-    def __init__(self, rope: nn.Module) -> None:
+    def __init__(self, rope: nn.Module, panels: int = 2) -> None:
         super().__init__()
         self.rope = rope
+        self.panels = panels
 
     def forward(self, canvas: Tensor) -> tuple[Tensor, Tensor]:
         """Cosines and sines, ``(t' h' 2w', head)``."""
         t, h, w2 = canvas.shape[-3:]
-        panel = self.rope(canvas[..., : w2 // 2])
-        cosines, sines = (one.unflatten(0, (t, h, w2 // 2)).repeat(1, 1, 2, 1).flatten(0, 2) for one in panel)
+        w = w2 // self.panels
+        panel = self.rope(canvas[..., :w])
+        cosines, sines = (one.unflatten(0, (t, h, w)).repeat(1, 1, self.panels, 1).flatten(0, 2) for one in panel)
         return cosines, sines
 
 
@@ -300,7 +310,7 @@ class MiniBackbone:
 
     def denoise(self, x: Tensor, sigma: Tensor, text: Tensor) -> Tensor:
         """The velocity, float32."""
-        v, _ = self._denoiser(x, sigma, text)
+        v, _ = self._denoiser(x, sigma, text, panels=self.contract.panels)
         return v.float()
 
     def solver(self, steps: int, shape: Sequence[int]) -> Euler:

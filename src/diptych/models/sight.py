@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from diptych.method.incontext import compose, split
 from diptych.models.patches import FRAMES, SIDE, PatchVae
 
 PART = 4
@@ -92,25 +93,26 @@ def to_cells(layers: Tensor) -> Tensor:
     return cut.permute(0, 1, 3, 5, 7, 2, 4, 6).flatten(1, 4)
 
 
-def given(canvas: Tensor) -> Tensor:
+def given(canvas: Tensor, panels: int = 2) -> Tensor:
     """What a canvas's condition gives to be looked at, as one panel: the picture in frame 0, then the motion.
 
     Args:
         canvas: latents of what is known, ``(b, c, t', h', 2w')``.
+        panels: of the canvas; a third one is not looked at.
 
     Returns:
         ``(b, c, t', h', w')``.
     """
-    left, right = canvas.tensor_split(2, dim=-1)
+    left, right, *_ = split(canvas, panels)
     return torch.cat([left[:, :, :1], right[:, :, 1:]], dim=2)
 
 
-def onto_canvas(seen: Tensor) -> Tensor:
+def onto_canvas(seen: Tensor, panels: int = 2) -> Tensor:
     """The inverse of :func:`given` for what was seen there; 0 elsewhere."""
     left, right = torch.zeros_like(seen), seen.clone()
     left[:, :, :1] = seen[:, :, :1]
     right[:, :, :1] = 0
-    return torch.cat([left, right], dim=-1)
+    return compose(left, right, *[torch.zeros_like(seen)] * (panels - 2))
 
 
 class _Block(nn.Module):

@@ -10,7 +10,7 @@ from diptych.data.dataset import ClipSource
 from diptych.data.windows import WindowSettings
 from diptych.method.contract import Contract
 from diptych.method.contrast import ContrastSettings
-from diptych.method.incontext import LossRegion
+from diptych.method.incontext import Auxiliary, LossRegion
 from diptych.train.adapter import NoiseSettings, Targets
 from diptych.train.loop import LoopSettings
 
@@ -41,6 +41,7 @@ class StageRecipe:
         history: finished frames that a continuing window is given, 4k.
         loss_region: ``output`` or ``canvas``.
         text: whether prompts are learnt with.
+        auxiliary: what a third panel shows of the driver; ``depth`` is known of puppets alone (docs/depth.md).
         draws: how windows are drawn, by the kind of settings that the stage has for it.
         draws_per_clip: windows and augmentations of one clip in the cache.
         draw_seed: of the draws; the run's own seed is another, so that runs of several seeds may share a cache.
@@ -65,6 +66,7 @@ class StageRecipe:
     history: int
     loss_region: LossRegion = "output"
     text: bool = True
+    auxiliary: Auxiliary = "none"
     draws: WindowSettings
     draws_per_clip: int
     draw_seed: int = 0

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from diptych import __version__
-from diptych.data.dataset import ClipSource, hashed
+from diptych.data.dataset import PUPPETS, ClipSource, hashed
 from diptych.method.contract import Contract, mismatches
 from diptych.models.adapters import read_contract
 from diptych.models.load import load_backbone, sketch_backbone
@@ -82,6 +82,11 @@ class StageRun:
             raise InputError(
                 f"windows of {recipe.draws.shortest} to {agreed.window_frames} frames cannot be; a window has 1 + 4k, "
                 "and draws.shortest is at most window_frames."
+            )
+        if recipe.auxiliary != "none" and (kind.motion, options.data) != ("pose", PUPPETS):
+            raise InputError(
+                f"{kind.name} on {options.data} cannot be trained with auxiliary={recipe.auxiliary}: datasets and "
+                "pairs are not prepared with it yet; train stage1_pose with --data puppets, or leave --set auxiliary out."
             )
         if recipe.contrast.wrongs and recipe.batch < 2:
             raise InputError(
@@ -199,6 +204,7 @@ def agreed_for(recipe: StageRecipe, kind: StageKind, plain: Contract, layers: st
         history=recipe.history,
         loss_region=recipe.loss_region,
         text=recipe.text,
+        auxiliary=recipe.auxiliary,
         rank=None if layers is None else recipe.adapter.rank,
         targets=layers,
     )

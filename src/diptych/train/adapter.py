@@ -160,6 +160,8 @@ class AdapterTask:
         draws = sum(len(bucket) for bucket in self.buckets.values())
         sizes = {"batch": self.batch, "accumulated": self.accumulated, "noise": asdict(self.noise), "draws": draws}
         agreed = dataclasses.asdict(self.backbone.contract)
+        if agreed["auxiliary"] == "none":
+            del agreed["auxiliary"]  # as runs said it that began before there was such a panel
         wrongs = {"contrast": asdict(self.contrast)} if self.contrast.wrongs else {}
         return {**sizes, "made_for": self.made_for, "contract": agreed, **wrongs, **self.settings}
 
@@ -186,13 +188,14 @@ class AdapterTask:
         bucket = list(self.buckets.values())[int(torch.multinomial(sizes, 1, generator=shared))]
         rows = torch.randint(len(bucket), (self.batch,), generator=generator).tolist()
         draws = bucket.take(rows)
-        target, condition = collate(draws)
+        panels = self.backbone.contract.panels
+        target, condition = collate(draws, panels)
         noise = torch.randn(target.shape, generator=generator)
         sigma = self._sigmas(generator, shared)
         wrongs = self.contrast.wrongs
         # Drawn after all else: without the term everything is as it always was.
         order = derangement(self.batch, generator) if wrongs else torch.arange(self.batch)
-        asked = [(target, condition), *(with_others(target, condition, order, wrong) for wrong in wrongs)]
+        asked = [(target, condition), *(with_others(target, condition, order, wrong, panels) for wrong in wrongs)]
         device = next(module.parameters()).device
         x = [model_input(noised(clean, noise, sigma), self.backbone.fold_mask(known)) for clean, known in asked]
         text = _repeated(told(self.backbone, draws), len(asked))
@@ -204,7 +207,7 @@ class AdapterTask:
         )
         least = self.noise.least_weighted
         weight = (sigma / least).clamp(max=1).square() if least else torch.ones_like(sigma)
-        losses = region_loss(right * per_sample(weight, right), self.backbone.contract.loss_region)
+        losses = region_loss(right * per_sample(weight, right), self.backbone.contract.loss_region, panels)
         loss, numbers = losses.mean(), by_sigma(losses.detach().cpu(), sigma)
         if others:
             counted = counts(rows, [draw.window for draw in draws], order, sigma, self.contrast.least_sigma)
@@ -250,9 +253,10 @@ class AdapterTask:
         """Held-out draws as the VAE keeps them: driver, truth and what the averaged weights make of them."""
         rows, scores = [], []
         for number, draw in enumerate(self.held_out):
-            target, _ = collate([draw])
             made = animate_latents(self.backbone, draw, self.preview_steps, seed=number)
-            driver, truth = (to_frames(self.backbone.decode(part)) for part in reversed(split(_there(target, module))))
+            target = _there(draw.target[None].float(), module)
+            parts = split(target, self.backbone.contract.panels)
+            truth, driver = (to_frames(self.backbone.decode(part)) for part in parts[:2])
             new = slice(draw.window.first_new, None)
             error = np.square(made[new].astype(np.float64) - truth[new]).mean() / 255**2
             scores.append(psnr_of(error))
@@ -272,12 +276,13 @@ def told(backbone: Backbone, draws: Sequence[LatentDraw]) -> Any:
 
 def animate_latents(backbone: Backbone, draw: LatentDraw, steps: int, seed: int) -> np.ndarray:
     """What a backbone makes of one cached draw, without guidance: the whole left panel, uint8, ``(t, h, w, 3)``."""
-    _, condition = collate([draw])
+    panels = backbone.contract.panels
+    _, condition = collate([draw], panels)
     device = backbone.device
     condition = dataclasses.replace(condition, latents=condition.latents.to(device), mask=condition.mask.to(device))
     settings, generator = SamplerSettings(steps=steps), torch.Generator().manual_seed(seed)
     latents = denoised(backbone, condition, _on(told(backbone, [draw]), device), None, settings, generator)
-    return to_frames(backbone.decode(output_latents(latents)))
+    return to_frames(backbone.decode(output_latents(latents, panels)))
 
 
 @torch.no_grad()
@@ -295,22 +300,22 @@ def latent_driver_gap(backbone: Backbone, draws: Sequence[LatentDraw]) -> float:
     for draw in draws:
         alike[(*draw.target.shape, draw.window)].append(draw)
     errors = [0.0, 0.0]  # with the right driver, with the next draw's
-    device = backbone.device
+    device, panels = backbone.device, backbone.contract.panels
     for group in (group for group in alike.values() if len(group) > 1):
         new = slice(1 + (group[0].window.first_new - 1) // backbone.facts.temporal_stride, None)
         for number, draw in enumerate(group):
-            target, condition = collate([draw])
+            target, condition = collate([draw], panels)
             target = target.to(device)
             noise = torch.randn(target.shape, generator=seeded(number)).to(target)
             sigma = torch.ones(1).to(target)
             text = _on(told(backbone, [dataclasses.replace(draw, prompt="")]), device)
-            left, motion = split(condition.latents)
-            other = split(collate([group[(number + 1) % len(group)]])[1].latents)[1]
-            for which, shown in enumerate((motion, other)):
-                mixed = backbone.fold_mask(dataclasses.replace(condition, latents=compose(left, shown)))
+            left, *driver = split(condition.latents, panels)
+            _, *other = split(collate([group[(number + 1) % len(group)]], panels)[1].latents, panels)
+            for which, shown in enumerate((driver, other)):
+                mixed = backbone.fold_mask(dataclasses.replace(condition, latents=compose(left, *shown)))
                 v = backbone.denoise(model_input(noise, mixed).to(target), sigma, text)
                 squares = (clean_from_velocity(noise, v, sigma) - target).square()
-                errors[which] += output_latents(squares)[:, :, new].sum().item()
+                errors[which] += output_latents(squares, panels)[:, :, new].sum().item()
     right, wrong = errors
     return wrong / right - 1 if right else 0.0
 
