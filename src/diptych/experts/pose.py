@@ -15,8 +15,6 @@ docs/poses.md.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -26,12 +24,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from diptych.experts.weights import Weights, open_network
 from diptych.method.skeleton import WHOLEBODY
 from diptych.method.tracking import Detections, FrameFigures
 from diptych.types import Frames, InputError, Picture
 
 DETECTOR = "PekingU/rtdetr_r50vd_coco_o365"
 PEOPLE = "usyd-community/vitpose-plus-base"
+
+_DETECTORS = {"rt_detr": "RTDetrForObjectDetection", "rt_detr_v2": "RTDetrV2ForObjectDetection"}
+_POSE_MODELS = {"vitpose": "VitPoseForPoseEstimation"}
+"""Classes of transformers' by the kind that a configuration names."""
 
 FOUR_LEGGED = frozenset({"cat", "dog", "horse", "sheep", "cow", "elephant", "bear", "zebra", "giraffe"})
 """Classes of COCO whose joints ``QUADRUPED`` names."""
@@ -45,19 +48,6 @@ _SMOOTHING, _KERNEL = 0.8, 11
 _DOUBLE = 0.85
 
 Boxes = NDArray[np.float32]
-
-
-@dataclass(frozen=True)
-class Weights:
-    """Where a network comes from.
-
-    Attributes:
-        name: a folder, or the name of a repository.
-        revision: of the repository: a commit, a tag or a branch.
-    """
-
-    name: str
-    revision: str | None = None
 
 
 class PoseEstimator:
@@ -101,22 +91,25 @@ class PoseEstimator:
         self._threshold, self._side = threshold, detector_side
         self._frames_at_once, self._crops_at_once = frames_at_once, crops_at_once
         source = detector or Weights(DETECTOR)
-        self._detector = self._open(source, ("rt_detr", "rt_detr_v2"), "detector")
+        self._detector = self._open(source, _DETECTORS, "detector")
         self._classes = _classes(source, self._detector.config)
         self._people = _Head(
-            self._open(people or Weights(PEOPLE), ("vitpose",), "pose model"), people or Weights(PEOPLE)
+            self._open(people or Weights(PEOPLE), _POSE_MODELS, "pose model"), people or Weights(PEOPLE)
         )
         if self._people.joints not in (17, len(WHOLEBODY.joints)) or self._people.is_of_animals:
             what = "an animal's" if self._people.is_of_animals else f"{self._people.joints} joints"
             raise InputError(
                 f"{self._people.name} has a head for {what}; for people give a ViTPose with 133 or 17 joints."
             )
-        self._animals = None if animals is None else _Head(self._open(animals, ("vitpose",), "pose model"), animals)
+        self._animals = None if animals is None else _Head(self._open(animals, _POSE_MODELS, "pose model"), animals)
         if self._animals is not None and (self._animals.joints != 17 or self._animals.is_of_people):
             raise InputError(
                 f"{self._animals.name} has a head for {self._animals.joints} joints, but not those of animals; give a "
                 "ViTPose with the 17 joints of AP-10K (docs/poses.md says how to make one)."
             )
+
+    def _open(self, source: Weights, classes: dict[str, str], what: str) -> Any:
+        return open_network(source, classes, what, device=self._device, dtype=self._dtype)
 
     @property
     def whole_body(self) -> bool:
@@ -195,49 +188,6 @@ class PoseEstimator:
         nobody = np.zeros((0, head.joints, 3), np.float32)
         return [np.stack([next(found) for _ in some]) if len(some) else nobody for some in boxes]
 
-    # --- loading ----------------------------------------------------------------------------------------------------
-
-    def _open(self, source: Weights, kinds: tuple[str, ...], what: str) -> Any:
-        """A network in evaluation mode, every one of its tensors from the file.
-
-        Raises:
-            InputError: if it is missing, damaged, not in safetensors, or of another kind.
-        """
-        from safetensors import SafetensorError
-
-        try:
-            import transformers
-        except ImportError:
-            raise InputError(
-                "estimating poses needs transformers, which is not installed; run pip install 'diptych[foundation]'."
-            ) from None
-        classes = {
-            "rt_detr": "RTDetrForObjectDetection",
-            "rt_detr_v2": "RTDetrV2ForObjectDetection",
-            "vitpose": "VitPoseForPoseEstimation",
-        }
-        try:
-            config = transformers.AutoConfig.from_pretrained(source.name, revision=source.revision)
-            if config.model_type not in kinds:
-                raise InputError(
-                    f"{source.name} is a {config.model_type}; the {what} has to be a {' or '.join(kinds)}."
-                )
-            network, told = getattr(transformers, classes[config.model_type]).from_pretrained(
-                source.name,
-                revision=source.revision,
-                config=config,
-                use_safetensors=True,
-                torch_dtype=self._dtype,
-                output_loading_info=True,
-            )
-        except (OSError, ValueError, RuntimeError, KeyError, TypeError, AttributeError, SafetensorError) as error:
-            reason = " ".join(str(error).split())[:200]
-            raise InputError(f"{source.name} cannot be used as {what} ({reason}); {_remedy(source)}.") from None
-        missing = sorted(told["missing_keys"])
-        if missing:
-            raise InputError(f"{source.name} lacks {missing[0]} and {len(missing) - 1} more; fetch it again.")
-        return network.eval().requires_grad_(False).to(self._device)
-
 
 class _Head:
     """A ViTPose and what its head and its experts ask for."""
@@ -262,15 +212,6 @@ class _Head:
             more["dataset_index"] = torch.full((len(pixels),), self._expert, device=pixels.device)
         found: Tensor = self._network(pixel_values=pixels, **more).heatmaps
         return found
-
-
-def _remedy(source: Weights) -> str:
-    folder = Path(source.name)
-    if not folder.is_dir():
-        return "name a folder that is there, or a repository that this machine can reach"
-    if not list(folder.glob("*.safetensors")) and [*folder.glob("*.bin"), *folder.glob("*.pt*")]:
-        return "it holds no safetensors and other weights are not read: convert it"
-    return "fetch it again"
 
 
 def _classes(source: Weights, config: Any) -> dict[int, int]:
