@@ -132,7 +132,7 @@ MOST = [
     ),
     (
         "animate cup.png dance.mp4 -o out.mp4 --motion pose --poses p.json --pose-weights a --detector-weights b "
-        "--animal-weights c --pose-fit box --describe --endpoint http://localhost:1/v1 --mllm m",
+        "--animal-weights c --pose-fit box --depth-weights d --describe --endpoint http://localhost:1/v1 --mllm m",
         "animate_files",
         AnimateOptions(
             reference=Path("cup.png"),
@@ -144,6 +144,7 @@ MOST = [
             detector_weights="b",
             animal_weights="c",
             pose_fit="box",
+            depth_weights="d",
             describe=True,
             words=WordsOptions(endpoint="http://localhost:1/v1", model="m"),
         ),

@@ -157,6 +157,9 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument("--animal-weights", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
     _add_pose_fit(animate)
     animate.add_argument(
+        "--depth-weights", metavar="PATH|REPO", help="a Depth Anything, for models with a panel for depth"
+    )
+    animate.add_argument(
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
     )
     animate.add_argument(
@@ -232,6 +235,7 @@ def _animate(args: argparse.Namespace) -> int | None:
         detector_weights=args.detector_weights,
         animal_weights=args.animal_weights,
         pose_fit=args.pose_fit,
+        depth_weights=args.depth_weights,
         model=args.model,
         backbone=args.backbone,
         weights=args.weights,

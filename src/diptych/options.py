@@ -81,6 +81,7 @@ class AnimateOptions:
         detector_weights: of the network that finds figures; its makers' own where nothing is said.
         animal_weights: of the network that finds joints of animals; without one animals are not looked for.
         pose_fit: how skeletons come into their panel.
+        depth_weights: folder or repository of the network that finds depth, for models that have a panel for it.
         model: name of a bundled model, or a folder that holds one.
         backbone: what kind of model it is.
         weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
@@ -126,6 +127,7 @@ class AnimateOptions:
     detector_weights: str | None = None
     animal_weights: str | None = None
     pose_fit: PoseFit = "raw"
+    depth_weights: str | None = None
     model: str = "mini"
     backbone: BackboneName = "mini"
     weights: str | None = None

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from diptych.bench.measures import Mask
+from diptych.media.draw_depth import draw_depth
+from diptych.method.depth import DepthRange
 from diptych.puppets.suite import FPS, SuitePair
 from diptych.types import Frames, Sample, Skeleton
 
@@ -24,6 +26,8 @@ class Case:
         skeleton: exact joints of the driver's figures, in pixels of the driving frames, for who is driven by them; None
             where nobody knows them.
         rigs: what kind of body each of them has.
+        depth: the driver's exact depth, drawn, for models that have a panel for it, uint8, of the driving frames'
+            shape; None where nobody knows it.
     """
 
     id: str
@@ -34,13 +38,15 @@ class Case:
     mask: Mask
     skeleton: Skeleton | None = None
     rigs: tuple[str, ...] = ()
+    depth: Frames | None = None
 
 
 def puppet_case(pair: SuitePair) -> Case:
     """Draw one pair of a puppet suite; the prompt is the pair's caption."""
     truth = pair.pair.truth(pair.times, *pair.reference_size)
     reference = pair.pair.reference(*pair.reference_size).frames[0]
-    driver = pair.pair.driving(pair.times, *pair.driving_size)
+    driver = pair.pair.driving(pair.times, *pair.driving_size, depth=True)
+    assert driver.nearness is not None
     return Case(
         id=pair.id,
         category=pair.category,
@@ -50,6 +56,7 @@ def puppet_case(pair: SuitePair) -> Case:
         mask=truth.mask,
         skeleton=driver.skeleton,
         rigs=driver_rigs(pair),
+        depth=draw_depth(DepthRange.of(driver.nearness).normalised(driver.nearness)),
     )
 
 

@@ -11,7 +11,7 @@ import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
@@ -28,7 +28,7 @@ from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session, filled
 from diptych.data.poses import ClipPoses
 from diptych.files import sha256, sweep, write_json, writing_errors
-from diptych.media.frame import fill, resize
+from diptych.media.frame import Placement, fill, resize
 from diptych.media.image import read_image
 from diptych.media.mark import marked
 from diptych.media.overlap import ahead, behind
@@ -43,11 +43,15 @@ from diptych.models.protocol import Facts
 from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, DescribeOptions, Fit, PoseFit
 from diptych.progress import progress
-from diptych.recipes.pose_drive import placed, poses_of_video
+from diptych.recipes.depth_drive import ClipDepth, depth_of_clip
+from diptych.recipes.pose_drive import Placed, placed, poses_of_video
 from diptych.types import Frames, InputError, Picture
 
 _WHITE = (255, 255, 255)
 _PREVIEW_HEIGHT = 256
+BOX_AND_DEPTH = (
+    "--pose-fit box moves skeletons away from the depth that this model is shown beside them; say raw or reference."
+)
 _AHEAD_FRAMES = 32
 _BEHIND_CHUNKS = 2
 
@@ -212,12 +216,17 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     reference = read_image(options.reference, background=options.background or _WHITE)
     driver = Driver.of(options)
     session = session or session_for(options)
-    poses = _poses_for(options, session, driver)
+    _refuse_unfitting_depth(options, session.backbone.contract)
+    poses, depth = _poses_for(options, session, driver), None
+    if options.depth_weights is not None and not options.dry_run:
+        depth = depth_of_clip(options.driving, (frame.pixels for frame in driver.frames()), options.depth_weights)
+        driver = dataclasses.replace(driver, beside=depth.frames)
     if poses is not None:
-        driver = dataclasses.replace(driver, drawn=partial(_skeletons, poses, session, reference, options.pose_fit))
+        panel, skeletons = session.panel(reference), _skeletons(poses, session, reference, options.pose_fit)
+        driver = driver.replaced(skeletons, panel)
     sizing = Sizing.of(session.output_size(reference), options.size, options.fit)
     phases = phases_for(driver.fps, session.backbone.contract)
-    asked = _Asked(options, session, reference, driver, sizing, phases, poses)
+    asked = _Asked(options, session, reference, driver, sizing, phases, poses, depth)
     run = asked.described()
     if options.dry_run:
         from diptych.recipes.plan import foreseen
@@ -309,9 +318,29 @@ def _poses_for(options: AnimateOptions, session: Session, driver: Driver) -> Cli
     )
 
 
-def _skeletons(poses: ClipPoses, session: Session, reference: Picture, how: PoseFit) -> Iterator[Picture]:
-    panel = session.panel(reference)
-    return placed(poses, panel, how, lambda: session.stand_of(reference)).frames(panel)
+def _skeletons(poses: ClipPoses, session: Session, reference: Picture, how: PoseFit) -> Placed:
+    return placed(poses, session.panel(reference), how, lambda: session.stand_of(reference))
+
+
+def _refuse_unfitting_depth(options: AnimateOptions, contract: Contract) -> None:
+    """Refuses a model that wants depth and is given none, and one that has no panel for it and is.
+
+    Raises:
+        InputError: naming the option.
+    """
+    if contract.auxiliary == "none":
+        if options.depth_weights is not None:
+            raise InputError(
+                "this model has no panel for depth; leave --depth-weights out, or choose another --adapter."
+            )
+        return
+    if options.depth_weights is None:
+        raise InputError(
+            "this model was trained with the driver's depth beside its motion; name an estimator of depth by "
+            "--depth-weights, such as depth-anything/Depth-Anything-V2-Small-hf."
+        )
+    if options.pose_fit == "box" and (options.motion or contract.motion) == "pose":
+        raise InputError(BOX_AND_DEPTH)
 
 
 def _too_large(asked: _Asked, error: Exception) -> InputError:
@@ -334,6 +363,8 @@ def _made_from(run: dict[str, Any]) -> dict[str, Any]:
         name: run[name]
         for name in ("made_with", "reference", "driving", "motion", "model", "prompt", "seed", "phases", "way")
     }
+    if "auxiliary" in run:
+        chosen["auxiliary"] = run["auxiliary"]
     for name, where in (("reference", "file"), ("driving", "file"), ("motion", "file"), ("model", "weights")):
         chosen[name] = {key: value for key, value in chosen[name].items() if key != where}
     return chosen
@@ -355,12 +386,14 @@ class Driver:
         part: seconds of it.
         rate: frames per second asked for, or None for its own frames.
         drawn: what is shown in the place of every frame of the file: its skeletons.
+        beside: draws what else is shown of frames of the file, in the auxiliary panel.
     """
 
     info: VideoInfo
     part: Cut
     rate: Fraction | None
     drawn: Callable[[], Iterator[Picture]] | None = None
+    beside: Callable[[Iterable[Picture]], Iterator[Picture]] | None = None
 
     @classmethod
     def of(cls, options: AnimateOptions) -> Driver:
@@ -419,6 +452,25 @@ class Driver:
         if self.is_cut:
             frames = cut(frames, self.part)
         return frames if self.rate is None else at_rate(frames, self.rate)
+
+    def auxiliary(self, every: int = 1) -> Iterator[Picture] | None:
+        """What the auxiliary panel shows of every n-th frame that is taken; None where there is no such panel.
+
+        The file is read a second time for it, in step with :meth:`frames`: those may be skeletons.
+        """
+        if self.beside is None:
+            return None
+        footage = dataclasses.replace(self, drawn=None).frames()
+        return self.beside(frame.pixels for frame in itertools.islice(footage, 0, None, every))
+
+    def replaced(self, skeletons: Placed, panel: Placement) -> Driver:
+        """The same driver by its skeletons; what is shown beside them lies where their picture lies."""
+        beside = self.beside
+        return dataclasses.replace(
+            self,
+            drawn=partial(skeletons.frames, panel),
+            beside=None if beside is None else lambda frames: skeletons.beside(beside(frames), panel),
+        )
 
     def _replaced(self, frames: Iterator[TimedFrame], pictures: Iterator[Picture]) -> Iterator[TimedFrame]:
         count = 0
@@ -507,6 +559,7 @@ class _Asked:
         sizing: from the model's pixels to the result's.
         phases: how many times faster it is than the model knows, rounded up; what is done then is :attr:`way`.
         poses: what drives, where that is not the footage itself.
+        depth: what is shown beside it, where the model has a panel for that.
     """
 
     options: AnimateOptions
@@ -516,6 +569,7 @@ class _Asked:
     sizing: Sizing
     phases: int
     poses: ClipPoses | None = None
+    depth: ClipDepth | None = None
 
     @property
     def way(self) -> Literal["phases", "fill"]:
@@ -548,6 +602,7 @@ class _Asked:
                 "fps": None if driver.rate is None else str(driver.rate),
             },
             "motion": {"kind": "rgb"} if self.poses is None else self._said_of_poses(self.poses),
+            **({} if self.depth is None else {"auxiliary": self.depth.described()}),
             "prompt": options.prompt or "",
             "seed": options.seed,
             "phases": self.phases,
@@ -604,6 +659,7 @@ def _generated(
         itertools.islice(driving, 0, None, asked.phases) if filling else driving,
         options.prompt or "",
         options.seed,
+        auxiliary=asked.driver.auxiliary(asked.phases if filling else 1),
         phases=1 if filling else asked.phases,
         keep_lead_in=keep,
         journal=journal,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -24,9 +24,9 @@ from diptych.progress import progress
 from diptych.puppets.footage import POSED
 from diptych.puppets.poses import pose_of
 from diptych.puppets.suite import SuitePair, suite_pairs
-from diptych.recipes.animate import open_session
-from diptych.recipes.pose_drive import placed
-from diptych.types import Frames, Picture
+from diptych.recipes.animate import BOX_AND_DEPTH, open_session
+from diptych.recipes.pose_drive import Placed, placed
+from diptych.types import Frames, InputError, Picture
 
 SUITE = "puppets-v1"
 """The newest frozen suite."""
@@ -41,6 +41,8 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
     adapter = None if options.adapter is None else str(options.adapter)
     session = open_session(options.model, options.steps, adapter=adapter)
     name = options.suite or SUITE
+    if session.backbone.contract.auxiliary == "depth" and options.pose_fit == "box":
+        raise InputError(BOX_AND_DEPTH)
     only = _posed if options.posed or session.backbone.contract.motion == "pose" else None
     chosen = [pair for pair in suite_pairs(name) if only is None or only(pair)]
     total = min(options.pairs or len(chosen), len(chosen))
@@ -88,26 +90,32 @@ def answering(session: Session, pose_fit: PoseFit = "raw") -> Callable[[Case], F
     def animate(case: Case) -> Frames:
         sample = case.sample
         motion: Iterable[Picture] = sample.motion
+        depth: Iterable[Picture] | None = None
+        if session.backbone.contract.auxiliary == "depth":
+            if case.depth is None:
+                raise ValueError(f"nobody knows the depth of case {case.id}")
+            depth = case.depth
         if session.backbone.contract.motion == "pose":
-            motion = skeletons_of(session, case, pose_fit)
-        return np.concatenate(list(session.animate(sample.reference, motion, sample.prompt)))
+            skeletons, panel = skeletons_of(session, case, pose_fit), session.panel(sample.reference)
+            motion, depth = skeletons.frames(panel), None if depth is None else skeletons.beside(depth, panel)
+        return np.concatenate(list(session.animate(sample.reference, motion, sample.prompt, auxiliary=depth)))
 
     return animate
 
 
-def skeletons_of(session: Session, case: Case, pose_fit: PoseFit) -> Iterator[Picture]:
+def skeletons_of(session: Session, case: Case, pose_fit: PoseFit) -> Placed:
     """The skeletons of a case's driver as the session's motion panel shows them."""
     reference, (height, width) = case.sample.reference, case.sample.motion.shape[1:3]
     if case.skeleton is None:
         raise ValueError(f"nobody knows the skeletons of case {case.id}")
     poses = ClipPoses(pose_of(case.skeleton, case.rigs, within=(width, height)), width, height, "puppets")
     panel = session.panel(reference)
-    return placed(poses, panel, pose_fit, lambda: session.stand_of(reference)).frames(panel)
+    return placed(poses, panel, pose_fit, lambda: session.stand_of(reference))
 
 
 def through_vae(backbone: Backbone) -> Callable[[Frames], Frames]:
     """The ceiling: frames encoded on canvases and decoded, window by window, as a perfect denoiser would leave them."""
-    contract = backbone.contract
+    contract, count = backbone.contract, backbone.contract.panels
 
     def encode_decode(frames: Frames) -> Frames:
         height, width = frames.shape[1:3]
@@ -119,7 +127,7 @@ def through_vae(backbone: Backbone) -> Callable[[Frames], Frames]:
             held = np.concatenate([window, window[-1:].repeat(contract.window_frames - len(window), axis=0)])
             pixels = to_pixels(held).to(backbone.device)
             with torch.no_grad():
-                latents = output_latents(backbone.encode_canvas(compose(pixels, pixels)))
+                latents = output_latents(backbone.encode_canvas(compose(*[pixels] * count)), count)
                 made.append(to_frames(backbone.decode(latents))[: len(window)])
         return unfit(np.concatenate(made), box)
 

@@ -6,7 +6,7 @@ so that a stick is as wide as it was in training.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -17,6 +17,7 @@ import torch
 from diptych.data.pose_formats import read_any_poses
 from diptych.data.poses import ClipPoses
 from diptych.media.draw import draw_skeletons
+from diptych.media.draw_depth import depth_in_view
 from diptych.media.frame import Placement, View, figure_view, place_in
 from diptych.media.video import VideoInfo, read_frames
 from diptych.method.pose_augment import normalise_to_box
@@ -102,6 +103,11 @@ class Placed:
                 top=self.shown.top,
                 moments=slice(start, start + _CHUNK),
             )
+
+    def beside(self, depth: Iterable[Picture], panel: Placement) -> Iterator[Picture]:
+        """Drawn depth of the driver's pictures as it stands beside them; not for poses that were moved to a box."""
+        for picture in depth:
+            yield depth_in_view(picture, self.shown, panel.panel_height, panel.panel_width)
 
 
 def placed(
