@@ -9,7 +9,9 @@ import pytest
 
 from blocks import save_random_mini
 from depths import depth_anything
+from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
+from diptych.bench.cases import puppet_case
 from diptych.data.poses import ClipPoses, write_poses
 from diptych.experts.depth import DepthEstimator
 from diptych.experts.weights import Weights
@@ -18,10 +20,13 @@ from diptych.media.frame import MID_GREY
 from diptych.media.image import write_image
 from diptych.media.video import read_frames, write_clip
 from diptych.models.adapters import read_contract
+from diptych.models.store import load_mini
 from diptych.options import AnimateOptions, TrainStageOptions
 from diptych.puppets.poses import pose_of
 from diptych.puppets.scenes import draw_pair
+from diptych.puppets.suite import suite_pairs
 from diptych.recipes.animate import animate_files
+from diptych.recipes.bench import answering, through_vae
 from diptych.recipes.depth_drive import evenly
 from diptych.recipes.stages import train_pose
 from diptych.types import Clip, InputError
@@ -157,6 +162,20 @@ def test_depth_is_asked_for_just_where_there_is_a_panel_for_it(options):
     with pytest.raises(InputError, match="nowhere"):
         animate_files(dataclasses.replace(options, depth_weights="./nowhere"))
     assert not options.output.exists()
+
+
+@pytest.mark.parametrize("motion", ["pose", "rgb"])
+def test_the_benchmark_shows_the_exact_depth(model, motion):
+    mini = load_mini(model)
+    mini = dataclasses.replace(mini, contract=dataclasses.replace(mini.contract, motion=motion, auxiliary="depth"))
+    session = Session(mini, SamplerSettings(steps=1), mini.locate)
+    case = puppet_case(next(pair for pair in suite_pairs("puppets-v1") if pair.category == "crossing"))
+    assert case.depth.shape == case.sample.motion.shape
+    made = answering(session)(case)
+    other = answering(session)(dataclasses.replace(case, depth=case.depth[::-1].copy()))
+    assert made.shape[0] == other.shape[0] == len(case.truth)
+    assert not np.array_equal(made, other)
+    assert through_vae(mini)(case.truth).shape == made.shape
 
 
 def test_a_dataset_without_depth_is_refused_before_anything_is_written(model, tmp_path):
