@@ -63,6 +63,11 @@ def test_exact_pairs_can_be_driven_by_skeletons():
     assert (there[sticks] > 0).mean() > 0.9
 
 
+def test_who_has_no_skeleton_is_not_driven_by_one():
+    with pytest.raises(ValueError, match="skeletons"):
+        draw(0, POSED, category="snake")
+
+
 def test_footage_is_drawn_with_the_depth_of_others_in_the_same_places():
     source = PuppetSource("train")
     overlaps = []

@@ -132,6 +132,15 @@ def test_footage_comes_with_its_depth_frame_for_frame_in_a_part_too(options, mon
     assert np.array_equal(handed_over(part, monkeypatch)[0], motion[10:])
 
 
+def test_of_a_fast_driver_every_frame_that_is_made_comes_with_its_depth(options, monkeypatch):
+    frames = np.stack([frame.pixels for frame in read_frames(options.driving)])
+    write_clip(options.driving, Clip.at_fps(frames, 60))
+    motion, beside = handed_over(dataclasses.replace(options, motion="rgb", poses=None), monkeypatch)
+    assert len(motion) == len(beside) == FRAMES // 2
+    assert np.abs(beside.astype(int) - expected_depth(options)[::2]).max() <= 1
+    assert len(list(read_frames(options.output))) == FRAMES
+
+
 def test_a_resumed_run_goes_on_and_another_depth_is_refused(options, monkeypatch, tmp_path):
     whole = dataclasses.replace(options, output=options.output.with_name("whole.mp4"))
     animate_files(whole)

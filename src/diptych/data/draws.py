@@ -104,6 +104,9 @@ def draw(
         locate: finds figures where drivers are shown so that theirs stands in the reference's place, with all the
             mistakes that it will make at inference. None knows where they are.
         category: of the pair, or None to draw it.
+
+    Raises:
+        ValueError: if skeletons are to drive and nobody in the driving scene has one.
     """
     rng = np.random.default_rng([number, 0xD1])
     pair = draw_pair(number, category=category, split=split)

@@ -49,11 +49,13 @@ from diptych.types import Frames, InputError, Picture
 
 _WHITE = (255, 255, 255)
 _PREVIEW_HEIGHT = 256
+_AHEAD_FRAMES = 32
+_BEHIND_CHUNKS = 2
+
 BOX_AND_DEPTH = (
     "--pose-fit box moves skeletons away from the depth that this model is shown beside them; say raw or reference."
 )
-_AHEAD_FRAMES = 32
-_BEHIND_CHUNKS = 2
+"""What is said where skeletons would not lie on their own depth."""
 
 
 @dataclass(frozen=True)
@@ -364,7 +366,8 @@ def _made_from(run: dict[str, Any]) -> dict[str, Any]:
         for name in ("made_with", "reference", "driving", "motion", "model", "prompt", "seed", "phases", "way")
     }
     if "auxiliary" in run:
-        chosen["auxiliary"] = run["auxiliary"]
+        # Its range follows from the driver and the weights, up to digits that another number of threads may move.
+        chosen["auxiliary"] = {key: run["auxiliary"][key] for key in ("kind", "identity")}
     for name, where in (("reference", "file"), ("driving", "file"), ("motion", "file"), ("model", "weights")):
         chosen[name] = {key: value for key, value in chosen[name].items() if key != where}
     return chosen

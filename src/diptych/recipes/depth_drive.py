@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from diptych.files import sha256
 from diptych.media.draw_depth import draw_depth
 from diptych.method.depth import DepthRange, Nearness
 from diptych.types import Frames, InputError, Picture
@@ -35,11 +36,13 @@ class ClipDepth:
         nearness: of some frames, in whatever unit.
         range: of the clip, in the same.
         source: who finds it.
+        identity: hashes of its files, or its name where it is a repository's.
     """
 
     nearness: Callable[[Frames], Nearness]
     range: DepthRange
     source: str
+    identity: dict[str, str]
 
     def frames(self, frames: Iterable[Picture]) -> Iterator[Picture]:
         """Drawn depth of every frame, RGB, uint8, of the frames' size."""
@@ -49,7 +52,8 @@ class ClipDepth:
 
     def described(self) -> dict[str, Any]:
         """What run.json says of it."""
-        return {"kind": "depth", "source": self.source, "low": self.range.low, "high": self.range.high}
+        found_by = {"source": self.source, "identity": self.identity}
+        return {"kind": "depth", **found_by, "low": self.range.low, "high": self.range.high}
 
 
 def depth_of_clip(video: Path, frames: Iterable[Picture], weights: str) -> ClipDepth:
@@ -69,7 +73,7 @@ def depth_of_clip(video: Path, frames: Iterable[Picture], weights: str) -> ClipD
         raise InputError(f"{video} has no frame in that part; choose another --start or --end.")
     parts = [looked_at[start : start + _CHUNK] for start in range(0, len(looked_at), _CHUNK)]
     found = np.concatenate([estimator.nearness(np.stack(part)) for part in parts])
-    return ClipDepth(estimator.nearness, estimator.range_of(found), weights)
+    return ClipDepth(estimator.nearness, estimator.range_of(found), weights, _identity(weights))
 
 
 @functools.lru_cache(maxsize=1)
@@ -78,6 +82,14 @@ def _estimator(weights: str) -> Any:
     from diptych.experts.weights import Weights
 
     return DepthEstimator(Weights(weights), device="cuda" if torch.cuda.is_available() else "cpu")
+
+
+def _identity(weights: str) -> dict[str, str]:
+    folder = Path(weights)
+    if not folder.is_dir():
+        return {"repository": weights}
+    files = [*folder.glob("*.safetensors"), *folder.glob("*.json")]
+    return {file.name: sha256(file) for file in sorted(files)}
 
 
 def evenly(frames: Iterable[Picture], most: int) -> list[Picture]:
