@@ -96,3 +96,15 @@ def test_without_weight_nothing_is_asked():
     assert ContrastSettings().wrongs == ()
     assert ASKED.wrongs == ("motion", "identity")
     assert ContrastSettings(weight=0.1, kind="identity").wrongs == ("identity",)
+
+
+@pytest.mark.parametrize("wrong", ["motion", "identity"])
+def test_what_a_third_panel_shows_of_the_driver_goes_with_its_motion(wrong):
+    target = torch.randn(3, 2, 5, 2, 6, generator=torch.Generator().manual_seed(0))
+    mask = canvas_mask(opening(17, 5), 2, 2, panels=3).expand(3, -1, -1, -1, -1)
+    order = torch.tensor([1, 2, 0])
+    three, _ = with_others(target, Condition(target, mask), order, wrong, 3)
+    two, _ = with_others(target[..., :4], Condition(target[..., :4], mask[..., :4]), order, wrong)
+    assert torch.equal(three[..., :4], two)
+    third = target[..., 4:]
+    assert torch.equal(three[..., 4:], third[order] if wrong == "motion" else third)

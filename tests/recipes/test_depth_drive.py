@@ -28,7 +28,7 @@ from diptych.puppets.suite import suite_pairs
 from diptych.recipes.animate import animate_files
 from diptych.recipes.bench import answering, through_vae
 from diptych.recipes.depth_drive import evenly
-from diptych.recipes.stages import train_pose
+from diptych.recipes.stages import train_pose, train_rgb
 from diptych.types import Clip, InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -191,6 +191,8 @@ def test_a_dataset_without_depth_is_refused_before_anything_is_written(model, tm
     (tmp_path / "manifest.jsonl").touch()
     with pytest.raises(InputError, match=r"manifest\.jsonl .*auxiliary=depth.*--data puppets"):
         train_pose(asked(model, tmp_path / "x", data=str(tmp_path / "manifest.jsonl")))
+    with pytest.raises(InputError, match=r"stage2_rgb .*auxiliary=depth"):
+        train_rgb(asked(model, tmp_path / "x"))
     assert not (tmp_path / "x").exists()
 
 

@@ -86,7 +86,7 @@ class StageRun:
         if recipe.auxiliary != "none" and (kind.motion, options.data) != ("pose", PUPPETS):
             raise InputError(
                 f"{kind.name} on {options.data} cannot be trained with auxiliary={recipe.auxiliary}: datasets and "
-                "pairs are not prepared with it yet; train stage1_pose with --data puppets, or leave --set auxiliary out."
+                "pairs are not prepared with it yet; train stage1_pose with --data puppets, or leave it at none."
             )
         if recipe.contrast.wrongs and recipe.batch < 2:
             raise InputError(
