@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import io
 import json
 import threading
 import time
@@ -10,6 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+
+from PIL import Image
 
 
 @dataclass
@@ -31,6 +35,25 @@ def chat(content: str | None, *, usage: Any = (10, 5), finish: str = "stop", **r
 
 def said(text: str = "waves", **more: Any) -> Reply:
     return chat(json.dumps({"text": text}), **more)
+
+
+def scored(score: Any = 4, reason: str = "sharp throughout", **more: Any) -> Reply:
+    """What a judge is asked for."""
+    return chat(json.dumps({"reason": reason, "score": score}), **more)
+
+
+def texts_of(body: dict[str, Any]) -> str:
+    """Every word of a request."""
+    contents = [message["content"] for message in body["messages"]]
+    parts = [part for content in contents if not isinstance(content, str) for part in content]
+    return "\n".join([content for content in contents if isinstance(content, str)] + [p.get("text", "") for p in parts])
+
+
+def pictures_of(body: dict[str, Any]) -> list[Image.Image]:
+    """Every picture of a request, decoded."""
+    contents = [message["content"] for message in body["messages"] if not isinstance(message["content"], str)]
+    urls = [part["image_url"]["url"] for content in contents for part in content if part["type"] == "image_url"]
+    return [Image.open(io.BytesIO(base64.b64decode(url.partition(",")[2]))) for url in urls]
 
 
 @dataclass
