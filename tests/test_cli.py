@@ -18,6 +18,8 @@ from diptych.options import (
     BenchPuppetsOptions,
     DataCheckOptions,
     DataLookOptions,
+    JudgeOptions,
+    JudgeReportOptions,
     PlanOptions,
     PrepareOptions,
     PrepareReportOptions,
@@ -40,6 +42,7 @@ RECIPES = {
     "jobs": ["animate_jobs"],
     "prepare": ["prepare_footage", "prepare_report"],
     "data": ["data_check", "data_look"],
+    "judge": ["judge_pairs", "judge_report"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
     "review": ["export_review"],
 }
@@ -262,6 +265,30 @@ MOST = [
         "prepare_report",
         PrepareReportOptions(Path("out"), Path("sheets"), 4),
     ),
+    (
+        "judge pairs --judge mllm --endpoint http://localhost:1/v1 --mllm m --api-key-env K --max-cost 2 --price-in 1 "
+        "--price-out 3 --answers kept --repeats 3 --temperature 0.5 --parallel 8 --workers 2 --quiet",
+        "judge_pairs",
+        JudgeOptions(
+            pairs=Path("pairs"),
+            judge="mllm",
+            words=WordsOptions(
+                endpoint="http://localhost:1/v1",
+                model="m",
+                api_key_env="K",
+                max_cost=2.0,
+                price_in=1.0,
+                price_out=3.0,
+                cache=Path("kept"),
+            ),
+            repeats=3,
+            temperature=0.5,
+            parallel=8,
+            workers=2,
+            quiet=True,
+        ),
+    ),
+    ("judge report pairs", "judge_report", JudgeReportOptions(Path("pairs"))),
     ("data check m.jsonl --quick", "data_check", DataCheckOptions(Path("m.jsonl"), True)),
     (
         "data look m.jsonl -o look.png --id a --draws 2 --seed 3",
@@ -290,6 +317,7 @@ LEAST = [
     ("bench puppets", "bench_puppets", BenchPuppetsOptions()),
     ("prepare a -o b", "prepare_footage", PrepareOptions(Path("a"), Path("b"))),
     ("prepare report a", "prepare_report", PrepareReportOptions(Path("a"))),
+    ("judge a", "judge_pairs", JudgeOptions(Path("a"))),
     ("data check a", "data_check", DataCheckOptions(Path("a"))),
     ("data look a -o a.png", "data_look", DataLookOptions(Path("a"), Path("a.png"))),
     ("puppets sheet", "puppets_sheet", PuppetsSheetOptions()),
@@ -473,6 +501,25 @@ def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[st
     ],
 )
 def test_what_prepare_cannot_mean_is_said(asked: Asked, capsys: Any, line: str, says: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(line.split())
+    assert end.value.code == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert asked == []
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("judge a b", "one PAIRS folder at a time"),
+        ("judge a --judge mllm", "needs --endpoint URL"),
+        ("judge a --endpoint http://a --mllm m", "goes with --judge mllm"),
+        ("judge a --judge mllm --endpoint http://a", "--mllm NAME"),
+        ("judge a --judge mlm", "did you mean mllm?"),
+        ("judge a --temperature -1", "below zero"),
+    ],
+)
+def test_what_judge_cannot_mean_is_said(asked: Asked, capsys: Any, line: str, says: str) -> None:
     with pytest.raises(SystemExit) as end:
         cli.main(line.split())
     assert end.value.code == 2

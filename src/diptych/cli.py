@@ -25,6 +25,8 @@ from diptych.options import (
     DataCheckOptions,
     DataLookOptions,
     DescribeOptions,
+    JudgeOptions,
+    JudgeReportOptions,
     PlanOptions,
     PrepareOptions,
     PrepareReportOptions,
@@ -83,6 +85,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(commands)
     _add_review(commands)
     _add_train(commands)
+    _add_judge(commands)
     _add_bench(commands)
     _add_puppets(commands)
     _command(commands, "doctor", "say what this machine can do", _doctor)
@@ -658,6 +661,51 @@ def _train_mini(args: argparse.Namespace) -> None:
             threads=args.threads,
             overrides=tuple(args.overrides),
             dry_run=args.dry_run,
+        )
+    )
+
+
+def _add_judge(commands: _Commands) -> None:
+    judge = _command(commands, "judge", "score self-made pairs in the paper's four dimensions", _judge)
+    judge.add_argument("pairs", metavar="PAIRS", type=Path, help="folder that synth made; or report, before one")
+    judge.add_argument(
+        "judged", metavar="PAIRS", type=Path, nargs="?", help="after report: print scores, and where judges agree"
+    )
+    judge.add_argument(
+        "--judge",
+        choices=("measured", "mllm"),
+        default="measured",
+        help="measure offline, or ask a model at an --endpoint as the paper does (default measured)",
+    )
+    _add_words(judge)
+    judge.add_argument("--repeats", metavar="N", type=_count_from(1), help="ask each question so often (default 1)")
+    judge.add_argument("--temperature", metavar="X", type=_price, help="of the model's sampling (default 0)")
+    judge.add_argument("--parallel", metavar="N", type=_count_from(1), help="pairs asked about at a time (default 4)")
+    judge.add_argument("--workers", metavar="N", type=_count_from(1), help="processes that measure (default 1)")
+    judge.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _judge(args: argparse.Namespace) -> None:
+    if str(args.pairs) == "report" and args.judged is not None:
+        _recipe("judge", "judge_report")(JudgeReportOptions(args.judged))
+        return
+    if args.judged is not None:
+        args.parser.error("one PAIRS folder at a time; a second word goes with report only")
+    words = _words(args)
+    if args.judge == "mllm" and words.endpoint is None:
+        args.parser.error("--judge mllm needs --endpoint URL and --mllm NAME")
+    if args.judge == "measured" and words.endpoint is not None:
+        args.parser.error("--endpoint goes with --judge mllm; measuring asks nobody")
+    _recipe("judge", "judge_pairs")(
+        JudgeOptions(
+            pairs=args.pairs,
+            judge=args.judge,
+            words=words,
+            repeats=args.repeats,
+            temperature=args.temperature,
+            parallel=args.parallel,
+            workers=args.workers,
+            quiet=args.quiet,
         )
     )
 

@@ -443,6 +443,42 @@ class DataLookOptions:
 
 
 @dataclass(frozen=True)
+class JudgeOptions:
+    """Scores for self-made pairs.
+
+    Attributes:
+        pairs: folder that ``synth`` made.
+        judge: ``measured`` works offline, ``mllm`` asks a model at an endpoint, as the paper does.
+        words: which endpoint and model, with its limits. Answers are kept with the pairs where no folder is named.
+        repeats: how often a model is asked each question, >= 1.
+        temperature: of the model's sampling, >= 0.
+        parallel: pairs that a model is asked about at a time, >= 1.
+        workers: processes that measure, >= 1.
+        quiet: show no progress.
+    """
+
+    pairs: Path
+    judge: Literal["measured", "mllm"] = "measured"
+    words: WordsOptions = field(default_factory=WordsOptions)
+    repeats: int | None = None
+    temperature: float | None = None
+    parallel: int | None = None
+    workers: int | None = None
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class JudgeReportOptions:
+    """What judges think of a folder of pairs, and whether they agree.
+
+    Attributes:
+        pairs: folder that was judged.
+    """
+
+    pairs: Path
+
+
+@dataclass(frozen=True)
 class ReviewOptions:
     """People look at self-made pairs, in their browsers.
 
