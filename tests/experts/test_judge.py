@@ -197,7 +197,7 @@ WRONG: dict[str, list[Reply]] = {
     "no reason": [scored(4, "")],
     "an endless reason": [scored(4, "x" * 3000)],
     "declined": [chat(None, finish="content_filter")],
-    "refused": [Reply('{"error": {"message": "this picture is not judged"}}', 403 + 48)],
+    "refused": [Reply('{"error": {"message": "this picture is not judged"}}', 451)],
     "no completion": [Reply("<html>welcome</html>")],
 }
 
