@@ -27,6 +27,7 @@ from diptych.options import (
     DescribeOptions,
     JudgeOptions,
     JudgeReportOptions,
+    KeepOptions,
     PlanOptions,
     PrepareOptions,
     PrepareReportOptions,
@@ -34,6 +35,7 @@ from diptych.options import (
     PuppetsSheetOptions,
     ReviewExportOptions,
     ReviewOptions,
+    SynthOptions,
     TrainMiniOptions,
     TrainStageOptions,
     WordsOptions,
@@ -86,6 +88,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_review(commands)
     _add_train(commands)
     _add_judge(commands)
+    _add_synth(commands)
+    _add_keep(commands)
     _add_bench(commands)
     _add_puppets(commands)
     _command(commands, "doctor", "say what this machine can do", _doctor)
@@ -706,6 +710,138 @@ def _judge(args: argparse.Namespace) -> None:
             parallel=args.parallel,
             workers=args.workers,
             quiet=args.quiet,
+        )
+    )
+def _add_synth(commands: _Commands) -> None:
+    synth = _command(commands, "synth", "let other characters perform a dataset's motions: pairs to learn from", _synth)
+    synth.add_argument(
+        "dataset", metavar="DATASET", help="a prepared dataset or its manifest, or puppets for the made-up world"
+    )
+    synth.add_argument("--references", metavar="DIR", type=Path, help="pictures of other characters")
+    synth.add_argument(
+        "-o", "--output", metavar="PAIRS", type=Path, required=True, help="folder to write; a started one goes on"
+    )
+    synth.add_argument("--seed", metavar="N", type=_count_from(0), default=0, help="of all that is drawn (default 0)")
+    synth.add_argument("--per-clip", metavar="N", type=_count_from(1), default=1, help="pairs of a clip (default 1)")
+    synth.add_argument("--limit", metavar="N", type=_count_from(1), help="at most so many pairs")
+    synth.add_argument("--retry", action="store_true", help="try again what failed before")
+    synth.add_argument(
+        "--make",
+        choices=("model", "truth"),
+        default="model",
+        help="by the pose model, or take what is exactly right, of puppets (default model)",
+    )
+    synth.add_argument(
+        "--undriven", action="store_true", help="with --make truth, also drivers without skeletons: fish, cups, snakes"
+    )
+    synth.add_argument(
+        "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
+    )
+    synth.add_argument(
+        "--backbone", choices=("mini", "hunyuan15", "wan", "motif"), default="mini", help="which one (default mini)"
+    )
+    synth.add_argument("--weights", metavar="FOLDER|REPO", help="of a foundation model (default: its makers' own)")
+    synth.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
+    synth.add_argument("--adapter", metavar="PATH", type=Path, help="of stage one: it is driven by skeletons")
+    synth.add_argument("--panel-area", metavar="N", type=_count_from(16), help="pixels of a foundation model's panel")
+    synth.add_argument("--window", metavar="N", type=_count_from(9), help="frames of its window, 1 + 4k")
+    synth.add_argument("--steps", metavar="N", type=_count_from(1), help="denoising steps (default: the model's)")
+    synth.add_argument(
+        "--guidance-scale", metavar="X", type=_number, help="how strongly the prompt is followed; 1 is no guidance"
+    )
+    _add_pose_fit(synth)
+    synth.add_argument(
+        "--pose-weights",
+        metavar="FOLDER|REPO",
+        nargs="?",
+        const="published",
+        help="look at the pictures with these, or the published ones",
+    )
+    _add_words(synth)
+    synth.add_argument("--workers", metavar="N", type=_count_from(1), default=1, help="processes (default 1)")
+    synth.add_argument("--ray", action="store_true", help="spread the work by Ray Data, which is an extra")
+    synth.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _synth(args: argparse.Namespace) -> int | None:
+    if args.dataset == "puppets":
+        if args.limit is None:
+            args.parser.error("the made-up world has no end; say --limit N")
+        if args.references is not None or args.per_clip != 1:
+            args.parser.error("the made-up world brings its own references; leave --references and --per-clip out")
+    elif args.make == "truth":
+        args.parser.error("--make truth is for puppets; nobody knows it of footage")
+    elif args.references is None:
+        args.parser.error("--references DIR is needed: pictures of other characters")
+    if args.undriven and args.make != "truth":
+        args.parser.error("--undriven goes with --make truth; the pose model drives with skeletons")
+    if args.backbone != "mini" and args.model != "mini":
+        args.parser.error("--model is for the mini; say --weights for another backbone")
+    code = _recipe("synth", "synth_pairs")(
+        SynthOptions(
+            dataset=args.dataset,
+            output=args.output,
+            references=args.references,
+            make=args.make,
+            undriven=args.undriven,
+            seed=args.seed,
+            per_clip=args.per_clip,
+            limit=args.limit,
+            model=args.model,
+            backbone=args.backbone,
+            weights=args.weights,
+            revision=args.revision,
+            adapter=args.adapter,
+            panel_area=args.panel_area,
+            window=args.window,
+            steps=args.steps,
+            guidance_scale=args.guidance_scale,
+            pose_fit=args.pose_fit,
+            pose_weights=args.pose_weights,
+            words=_words(args),
+            workers=args.workers,
+            ray=args.ray,
+            retry=args.retry,
+            quiet=args.quiet,
+        )
+    )
+    return code if isinstance(code, int) else None
+
+
+def _add_keep(commands: _Commands) -> None:
+    keep = _command(commands, "keep", "choose the pairs to learn from: by a judge, then by people", _keep)
+    keep.add_argument("pairs", metavar="PAIRS", type=Path, help="folder that diptych synth made")
+    keep.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="manifest to write in it (default PAIRS/kept.jsonl)"
+    )
+    keep.add_argument("--judge", metavar="NAME", help="whose scores count, or truth (default: the only one's)")
+    good = keep.add_mutually_exclusive_group()
+    good.add_argument("--threshold", metavar="X", type=_number, help="keep what is above it (default 4.5)")
+    good.add_argument("--percentile", metavar="P", type=_positive, help="keep the best so many of a hundred")
+    keep.add_argument("--no-review", dest="review", action="store_false", help="also what nobody has looked at")
+    keep.add_argument(
+        "--reviewers",
+        choices=("human", "scripted", "truth"),
+        nargs="+",
+        default=["human"],
+        help="whose verdicts count (default human)",
+    )
+
+
+def _keep(args: argparse.Namespace) -> None:
+    if args.percentile is not None and args.percentile > 100:
+        args.parser.error(f"--percentile {args.percentile:g} is more than all")
+    if args.judge == "truth" and args.percentile is None and args.threshold is None:
+        args.parser.error("--judge truth scores in decibels; say --percentile P, or a --threshold in decibels")
+    _recipe("keep", "keep_pairs")(
+        KeepOptions(
+            pairs=args.pairs,
+            output=args.output,
+            judge=args.judge,
+            threshold=args.threshold,
+            percentile=args.percentile,
+            review=args.review,
+            reviewers=tuple(args.reviewers),
         )
     )
 

@@ -512,3 +512,83 @@ class ReviewExportOptions:
 
     pairs: Path
     output: Path | None = None
+
+
+@dataclass(frozen=True)
+class SynthOptions:
+    """Pairs made by the pose model, or gone on with.
+
+    Attributes:
+        dataset: folder or manifest that ``prepare`` made, or ``puppets`` for the made-up world.
+        output: folder of the pairs; a started one is gone on with, one that is being made joined.
+        references: folder of pictures, for a dataset.
+        make: ``model`` lets the pose model make the videos, ``truth`` takes what is exactly right, where that is known.
+        undriven: with ``truth``, also drivers that have no skeletons.
+        seed: of the choice of references and of the noise; of the made-up world also the first pair.
+        per_clip: pairs of a clip, each with another reference, >= 1.
+        limit: at most so many pairs, >= 1; the made-up world has no end and needs one.
+        model: name of a bundled model, or a folder that holds one.
+        backbone: what kind of model it is.
+        weights: folder or repository of a foundation backbone.
+        revision: of a repository.
+        adapter: file or folder of the adapter of stage one.
+        panel_area: pixels of a panel, for foundation backbones.
+        window: canvas frames of a window, for foundation backbones, 1 + 4k.
+        steps: denoising steps, >= 1.
+        guidance_scale: how strongly the prompt is followed; 1 is no guidance.
+        pose_fit: how skeletons come into their panel.
+        pose_weights: of a pose estimator that looks at the references, or ``published``.
+        words: who puts references into words, and both into one prompt.
+        workers: processes, or with ``ray`` actors, >= 1.
+        ray: make them by Ray Data.
+        retry: try again what failed before.
+        quiet: show no progress.
+    """
+
+    dataset: str
+    output: Path
+    references: Path | None = None
+    make: Literal["model", "truth"] = "model"
+    undriven: bool = False
+    seed: int = 0
+    per_clip: int = 1
+    limit: int | None = None
+    model: str = "mini"
+    backbone: BackboneName = "mini"
+    weights: str | None = None
+    revision: str | None = None
+    adapter: Path | None = None
+    panel_area: int | None = None
+    window: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    pose_fit: PoseFit = "raw"
+    pose_weights: str | None = None
+    words: WordsOptions = field(default_factory=WordsOptions)
+    workers: int = 1
+    ray: bool = False
+    retry: bool = False
+    quiet: bool = False
+
+
+@dataclass(frozen=True)
+class KeepOptions:
+    """Which self-made pairs are trained on.
+
+    Attributes:
+        pairs: folder of them.
+        output: manifest to write, in that folder.
+        judge: whose scores count; the only one's where nothing is said. ``truth`` compares with what is exactly right.
+        threshold: the average must lie above it; the paper's where nothing is said.
+        percentile: keep so many of a hundred instead, the best.
+        review: whether a pair needs a verdict.
+        reviewers: kinds of reviewers whose verdicts count.
+    """
+
+    pairs: Path
+    output: Path | None = None
+    judge: str | None = None
+    threshold: float | None = None
+    percentile: float | None = None
+    review: bool = True
+    reviewers: tuple[str, ...] = ("human",)

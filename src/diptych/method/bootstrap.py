@@ -1,8 +1,8 @@
-"""Pairs that the method makes for itself (paper, section 3.4): whom a motion is given to, what is kept, what is learned.
+"""Pairs that the method makes for itself (paper, section 3.4): who gets a motion, what is kept, what is learned of it.
 
 The pose model lets another character perform a clip's motion (Eq. 3); a judge and people keep what came out well; then
-the roles are turned round: the made video drives and the footage is the answer (Eq. 4). So whatever is wrong with a made
-video is on the input side, and what is learned is always real.
+the roles are turned round: the made video drives and the footage is the answer (Eq. 4). So whatever is wrong with a
+made video is on the input side, and what is learned is always real.
 
 The paper does not say how the other character is chosen. Here is the rule: one that fits, drawn by the seed.
 """
@@ -28,6 +28,8 @@ Kind = Literal["person", "animal", "other"]
 
 Framing = Literal["full", "half", "face"]
 """How much of a body is shown: all of it, to the hips, or the head."""
+
+FRAMINGS: tuple[Framing, ...] = ("full", "half", "face")
 
 Step = Literal["all fits", "any size", "any kind", "any framing", "anybody"]
 """How far the rule had to give way; each step has given up what the steps before it have."""
@@ -203,8 +205,8 @@ def shown_by_poses(poses: Sequence[Skeleton], width: int, height: int, threshold
             share = max(share, _tall(at[there, :, 1], seen[there]) / height)
     if not kinds:
         return Shown()
-    framing: Framing = next(one for one in ("full", "half", "face") if one in framings)  # type: ignore[assignment]
-    return Shown(max(kinds, key=kinds.count), framing, len(kinds), min(1.0, share))
+    most: Kind = "person" if 2 * kinds.count("person") >= len(kinds) else "animal"
+    return Shown(most, min(framings, key=FRAMINGS.index), len(kinds), min(1.0, share))
 
 
 def _seen(joints: NDArray[np.float32], width: int, height: int, threshold: float) -> NDArray[np.bool_]:

@@ -87,7 +87,7 @@ def experts_of(options: PrepareOptions) -> Experts:
     people, others = options.pose_weights, (options.animal_weights, options.detector_weights)
     online, answers = options.words.endpoint is not None, options.output / "prepare" / "answers"
     return Experts(
-        estimator=None if people is None else partial(_estimator, people, *others),
+        estimator=None if people is None else partial(open_finder, people, *others),
         estimator_name=" + ".join(name for name in (people, *others) if name) or "none",
         describer=partial(_model, replace(options.words, cache=options.words.cache or answers)) if online else _Rules,
         describer_name=f"{options.words.endpoint} {options.words.model}" if online else "rules",
@@ -117,7 +117,17 @@ class _Finder:
         return link(self.estimator(frames), width, height, fps=fps)[0]
 
 
-def _estimator(people: str, animals: str | None, detector: str | None) -> FindPoses:
+def open_finder(people: str, animals: str | None = None, detector: str | None = None) -> FindPoses:
+    """An estimator that finds figures in frames and follows them.
+
+    Args:
+        people: folder or repository of the network for people, or ``published``.
+        animals: of the one for four-legged animals; without it none are looked for.
+        detector: of the detector; the published one where nothing is said.
+
+    Raises:
+        InputError: if weights cannot be used.
+    """
     import torch
 
     from diptych.experts.pose import PoseEstimator, Weights

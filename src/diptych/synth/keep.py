@@ -1,0 +1,186 @@
+"""Which pairs are trained on: a judge's scores, then people's verdicts (paper, section 3.4).
+
+What is kept carries who judged it and who looked: verdicts of scripts or of the made-up world's truth are never told as
+people's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from diptych.data.manifest import LONGEST_LINE, Entry, Judged, Pair, read_manifest, write_manifest
+from diptych.files import writing_errors
+from diptych.media.frame import resize
+from diptych.media.video import read_frames
+from diptych.method.bootstrap import Decision, Fate, KeepRule, fates
+from diptych.types import InputError
+
+TRUTH = "truth"
+"""The judge that compares with what is exactly right; it scores in decibels."""
+
+
+class _Line(BaseModel):
+    """A line of ``judged/JUDGE.jsonl``, as far as keeping needs it."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    judge: Annotated[str, Field(min_length=1, max_length=200)]
+    scores: dict[str, Annotated[float, Field(ge=1, le=5)]]
+    average: Annotated[float, Field(ge=1, le=5)]
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What a judge found of pairs.
+
+    Attributes:
+        averages: by id; higher is better.
+        judged: in full by id, where the judge scores from 1 to 5.
+    """
+
+    averages: Mapping[str, float]
+    judged: Mapping[str, Judged]
+
+
+@dataclass(frozen=True)
+class Kept:
+    """What is kept.
+
+    Attributes:
+        entries: of the new manifest.
+        fates: how many pairs met which fate.
+    """
+
+    entries: tuple[Entry, ...]
+    fates: Mapping[Fate, int]
+
+
+def keep(
+    pairs: Path,
+    output: Path,
+    rule: KeepRule,
+    scores: Callable[[list[Entry]], Scores],
+    decisions: Mapping[str, Decision],
+) -> Kept:
+    """Writes the manifest of what is kept.
+
+    Args:
+        pairs: folder of pairs.
+        output: manifest to write; beside that of all pairs, since its paths are relative to it.
+        rule: what is good enough.
+        scores: gives a judge's of the pairs.
+        decisions: of reviewers, by id.
+
+    Raises:
+        InputError: if there are no pairs, or the manifest would lie elsewhere.
+    """
+    if output.parent.resolve() != pairs.resolve() or output.name == "pairs.jsonl":
+        raise InputError(f"{output} must be a new file in {pairs}, because its paths are relative to that folder.")
+    entries = [entry for entry in read_manifest(pairs / "pairs.jsonl") if entry.pair is not None]
+    if not entries:
+        raise InputError(f"{pairs / 'pairs.jsonl'} holds no self-made pair; make some with diptych synth.")
+    found = scores(entries)
+    fate = fates([entry.id for entry in entries], found.averages, decisions, rule)
+    kept = tuple(
+        _signed(entry, found.judged.get(entry.id), decisions.get(entry.id))
+        for entry in entries
+        if fate[entry.id] == "kept"
+    )
+    with writing_errors(output):
+        write_manifest(output, kept)
+    return Kept(kept, Counter(fate.values()))
+
+
+def _signed(entry: Entry, judged: Judged | None, decision: Decision | None) -> Entry:
+    """The entry with who found it good."""
+    assert entry.pair is not None
+    pair = Pair(
+        identity=entry.pair.identity,
+        source=entry.pair.source,
+        right=entry.pair.right,
+        judged=judged,
+        reviewed="no" if decision is None else decision.kind,
+        verdicts=0 if decision is None else decision.verdicts,
+    )
+    return entry.model_copy(update={"pair": pair})
+
+
+# --- judges ---------------------------------------------------------------------------------------------------------
+
+
+def judged_by(pairs: Path, judge: str | None) -> Path:
+    """The file of a judge's verdicts; of the only one where none is named.
+
+    Raises:
+        InputError: if there is none, or more than one and nobody said which.
+    """
+    there = sorted((pairs / "judged").glob("*.jsonl"))
+    if judge is None:
+        if len(there) == 1:
+            return there[0]
+        names = ", ".join(path.stem for path in there)
+        raise InputError(
+            f"{pairs} was judged by {names}; say --judge NAME." if there else
+            f"{pairs} was not judged yet; run diptych judge {pairs}."
+        )  # fmt: skip
+    found = [path for path in there if path.stem == judge]
+    if not found:
+        names = ", ".join(path.stem for path in there) or "nobody"
+        raise InputError(f"{pairs} was not judged by {judge!r} but by {names}; run diptych judge, or name another.")
+    return found[0]
+
+
+def read_scores(path: Path) -> Scores:
+    """A judge's verdicts; of two on one pair the later stands.
+
+    Raises:
+        InputError: naming the first line that is wrong.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} cannot be read ({error}); judge the pairs again.") from None
+    found: dict[str, Judged] = {}
+    for number, line in enumerate(lines, 1):
+        try:
+            if len(line) > LONGEST_LINE:
+                raise ValueError("it is too long")
+            said = _Line.model_validate_json(line)
+            mean = float(np.mean([*said.scores.values()])) if said.scores else said.average
+            if not abs(mean - said.average) < 0.01:
+                raise ValueError("the average is not that of the scores")
+        except ValueError as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
+            raise InputError(f"{path}, line {number}: {why}; judge the pairs again.") from None
+        found[said.id] = Judged(judge=said.judge, scores=said.scores, average=said.average)
+    return Scores({name: one.average for name, one in found.items()}, found)
+
+
+def scores_by_truth(pairs: Path, entries: list[Entry]) -> Scores:
+    """How close made videos come to what they should have been, dB; only the made-up world knows that.
+
+    Raises:
+        InputError: if a video is missing or cannot be read.
+    """
+    known = [(entry, entry.pair.right) for entry in entries if entry.pair is not None and entry.pair.right is not None]
+    if not known:
+        raise InputError(f"{pairs} holds no pair whose right answer is known; name another --judge.")
+    return Scores({e.id: _psnr_db(pairs / (e.driving or ""), pairs / right) for e, right in known}, {})
+
+
+def _psnr_db(made: Path, right: Path) -> float:
+    """Of a whole clip, its errors averaged before they are turned into decibels."""
+    total = count = 0.0
+    for one, other in zip(read_frames(made), read_frames(right), strict=True):
+        height, width = other.pixels.shape[:2]
+        error = resize(one.pixels, width, height).astype(np.float64) - other.pixels
+        total, count = total + float(np.square(error).sum()), count + error.size
+    return 100.0 if not total else -10 * float(np.log10(total / count / 255**2))
