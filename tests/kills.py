@@ -31,6 +31,7 @@ _FORKING.set_forkserver_preload(
         "diptych.recipes.puppets",
         "diptych.recipes.mini",
         "diptych.recipes.prepare",
+        "diptych.recipes.synth",
         "accelerate",
         "diffusers.models.transformers.transformer_motif_video",
         "torch.utils.tensorboard",

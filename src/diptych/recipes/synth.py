@@ -104,12 +104,11 @@ def _footage(options: SynthOptions, folder: PairsFolder, found: Found) -> Sequen
 def _settings(options: SynthOptions, session: Session | None, found: Found | None) -> dict[str, Any]:
     """What all pairs of a folder have in common."""
     return {
-        "made_with": f"diptych {__version__}",
         "world": "puppets" if options.dataset == "puppets" else "footage",
         "make": options.make,
         "undriven": options.undriven,
         "seed": options.seed,
-        "references": None if found is None else found.digest,
+        "the references' hash": None if found is None else found.digest,
         "words": None if options.dataset == "puppets" else _by(options),
         "pose_fit": None if session is None else options.pose_fit,
         "model": None if session is None else _identity(options, session),

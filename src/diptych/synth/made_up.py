@@ -1,7 +1,8 @@
 """Pairs of the made-up world, where it is known exactly what a made video has to be.
 
-They are for measuring what the model makes, and for training on what is exactly right in its place. A pair of puppets (docs/truth.md) has a driving scene and a reference scene. The driving scene is the footage, the
-reference scene's picture the other character, and the rule of truth says what that one does in the other's motion.
+They are for measuring what the model makes, and for training on what is exactly right in its place. A pair of puppets
+(docs/truth.md) has a driving scene and a reference scene. The driving scene is the footage, the reference scene's
+picture the other character, and the rule of truth says what that one does in the other's motion.
 """
 
 from __future__ import annotations

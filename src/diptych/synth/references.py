@@ -220,7 +220,7 @@ def _line(
     )
     names = [f"bytes:{digest}", f"file:{path.name}", *(f"{key}:{name}" for key, name in _named(said))]
     told = {"file": said.file, "kind": shown.kind, "framing": shown.framing, "figures": shown.figures}
-    share = None if shown.share is None else round(shown.share, 4)
+    share = None if shown.share is None else round(shown.share, 2)
     return {
         **told, "share": share, "looks": looks, "identities": names, "sha256": digest, "said": key[1], "by": by
     }  # fmt: skip
