@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import numpy as np
@@ -62,20 +63,49 @@ class Ran:
     said: str
 
 
+@dataclass(frozen=True)
+class Started:
+    """A run that is under way.
+
+    Attributes:
+        words: of its command.
+        process: it.
+        log: file of what it says.
+        count: file of how many calls it made.
+    """
+
+    words: Sequence[str]
+    process: BaseProcess
+    log: Path
+    count: Path
+
+
 def run(words: Sequence[str], folder: Path, moment: Moment | None = None) -> Ran:
     """Runs ``diptych WORDS`` on two threads, to its end or to the moment."""
-    log, count = folder.with_name(folder.name + ".log"), folder.with_name(folder.name + ".count")
+    return wait(start(words, folder, folder, moment))
+
+
+def start(words: Sequence[str], folder: Path, notes: Path, moment: Moment | None = None) -> Started:
+    """Begins ``diptych WORDS``; what it says and counts comes to lie beside ``notes``."""
+    log, count = notes.with_name(notes.name + ".log"), notes.with_name(notes.name + ".count")
     count.unlink(missing_ok=True)
     process = _FORKING.Process(target=_child, args=(list(words), str(folder), moment, str(log), str(count)))
     process.start()
+    return Started(words, process, log, count)
+
+
+def wait(started: Started) -> Ran:
+    """Waits for a run to end."""
+    process = started.process
     process.join(_LONGEST)
+    assert process.pid is not None
     if process.exitcode is None:
         os.killpg(process.pid, signal.SIGKILL)
-        raise AssertionError(f"diptych {' '.join(words)} hangs: {log.read_text()}")
+        raise AssertionError(f"diptych {' '.join(started.words)} hangs: {started.log.read_text()}")
     _wait_for_orphans(process.pid)
     # A kill may fall between the making of the count's file and the writing of it.
-    counted = count.read_text() if count.exists() else ""
-    return Ran(process.exitcode, int(counted or 0), log.read_text())
+    counted = started.count.read_text() if started.count.exists() else ""
+    return Ran(process.exitcode, int(counted or 0), started.log.read_text())
 
 
 def moments(events: int, count: int, seed: int) -> Iterator[Moment]:

@@ -90,7 +90,7 @@ class FootageItem:
                     f"{entry.id} is to have {entry.frames} frames and has poses of {poses.frames} (at most {LONGEST} "
                     "can be used); prepare it anew."
                 )
-            size, thumbs = _looked_through(clip, entry.frames)
+            size, thumbs = _looked_through(clip, entry.frames, fps)
             reference, step, picture = self._reference(poses, thumbs)
         motion = entry.motion
         if words is not None and not motion:
@@ -192,14 +192,17 @@ def _each_once(items: Iterator[FootageItem]) -> Iterator[FootageItem]:
             yield item
 
 
-def _looked_through(path: Path, frames: int) -> tuple[tuple[int, int], NDArray[np.int16]]:
+def _looked_through(path: Path, frames: int, fps: Fraction) -> tuple[tuple[int, int], NDArray[np.int16]]:
     """Width and height of a clip, and small pictures of its frames ``(t, 16, 16, 3)``.
 
     Raises:
-        InputError: if it has another number of frames than it should.
+        InputError: if it has another number of frames than it should, or another rate.
     """
-    thumbs, size = list[NDArray[np.int16]](), (0, 0)
-    for frame in islice(read_frames(path), frames + 1):
+    thumbs, size, start = list[NDArray[np.int16]](), (0, 0), Fraction(0)
+    for index, frame in enumerate(islice(read_frames(path), frames + 1)):
+        start = start if index else frame.time
+        if abs((frame.time - start) * fps - index) >= Fraction(1, 4):
+            raise InputError(f"{path} is not at the {fps} frames a second of its manifest; prepare it anew.")
         size = frame.pixels.shape[1], frame.pixels.shape[0]
         thumbs.append(_thumb(frame.pixels))
     if len(thumbs) != frames:
