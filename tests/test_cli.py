@@ -20,6 +20,7 @@ from diptych.options import (
     DataLookOptions,
     JudgeOptions,
     JudgeReportOptions,
+    KeepOptions,
     PlanOptions,
     PrepareOptions,
     PrepareReportOptions,
@@ -27,6 +28,7 @@ from diptych.options import (
     PuppetsSheetOptions,
     ReviewExportOptions,
     ReviewOptions,
+    SynthOptions,
     TrainMiniOptions,
     TrainStageOptions,
     WordsOptions,
@@ -43,6 +45,8 @@ RECIPES = {
     "prepare": ["prepare_footage", "prepare_report"],
     "data": ["data_check", "data_look"],
     "judge": ["judge_pairs", "judge_report"],
+    "synth": ["synth_pairs"],
+    "keep": ["keep_pairs"],
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
     "review": ["export_review"],
 }
@@ -307,6 +311,64 @@ MOST = [
         ReviewOptions(Path("pairs"), ("ann", "ben", "cem"), "scripted", 2, "0.0.0.0", 0, "sixteen_letters-x"),
     ),
     ("review export pairs -o v.jsonl", "export_review", ReviewExportOptions(Path("pairs"), Path("v.jsonl"))),
+    (
+        "synth data --references others -o pairs --seed 3 --per-clip 2 --limit 9 --retry --model m --adapter pose "
+        "--steps 4 --guidance-scale 1 --pose-fit reference --pose-weights --endpoint http://localhost:1/v1 --mllm m "
+        "--workers 2 --ray --quiet",
+        "synth_pairs",
+        SynthOptions(
+            dataset="data",
+            output=Path("pairs"),
+            references=Path("others"),
+            seed=3,
+            per_clip=2,
+            limit=9,
+            retry=True,
+            model="m",
+            adapter=Path("pose"),
+            steps=4,
+            guidance_scale=1,
+            pose_fit="reference",
+            pose_weights="published",
+            words=WordsOptions(endpoint="http://localhost:1/v1", model="m"),
+            workers=2,
+            ray=True,
+            quiet=True,
+        ),
+    ),
+    (
+        "synth data --references others -o pairs --backbone wan --weights w --revision v2 --panel-area 4096 "
+        "--window 33",
+        "synth_pairs",
+        SynthOptions(
+            dataset="data",
+            output=Path("pairs"),
+            references=Path("others"),
+            backbone="wan",
+            weights="w",
+            revision="v2",
+            panel_area=4096,
+            window=33,
+        ),
+    ),
+    (
+        "synth puppets -o pairs --limit 9 --make truth --undriven",
+        "synth_pairs",
+        SynthOptions(dataset="puppets", output=Path("pairs"), limit=9, make="truth", undriven=True),
+    ),
+    (
+        "keep pairs -o pairs/k.jsonl --judge truth --threshold 20 --no-review --reviewers human scripted",
+        "keep_pairs",
+        KeepOptions(
+            Path("pairs"),
+            Path("pairs/k.jsonl"),
+            judge="truth",
+            threshold=20,
+            review=False,
+            reviewers=("human", "scripted"),
+        ),
+    ),
+    ("keep pairs --percentile 30", "keep_pairs", KeepOptions(Path("pairs"), percentile=30)),
 ]
 
 LEAST = [
@@ -324,6 +386,8 @@ LEAST = [
     ("review a", "serve_review", ReviewOptions(Path("a"))),
     ("review export a", "export_review", ReviewExportOptions(Path("a"))),
     ("puppets render -o d", "puppets_render", PuppetsRenderOptions(Path("d"))),
+    ("synth a --references b -o c", "synth_pairs", SynthOptions("a", Path("c"), Path("b"))),
+    ("keep a", "keep_pairs", KeepOptions(Path("a"))),
 ]
 
 
@@ -486,6 +550,31 @@ def test_version_and_help_go_to_standard_output(capsys: pytest.CaptureFixture[st
         out, err = capsys.readouterr()
         assert "diptych" in out
         assert err == ""
+
+
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        ("synth a -o c", "--references DIR is needed"),
+        ("synth puppets -o c", "say --limit N"),
+        ("synth puppets -o c --limit 2 --references b", "leave --references and --per-clip out"),
+        ("synth puppets -o c --limit 2 --per-clip 2", "leave --references and --per-clip out"),
+        ("synth a --references b -o c --make truth", "--make truth is for puppets"),
+        ("synth puppets -o c --limit 2 --undriven", "--undriven goes with --make truth"),
+        ("synth a --references b -o c --backbone wan --model m", "--model is for the mini"),
+        ("synth a --references b -o c --endpoint http://a", "--mllm NAME"),
+        ("keep a --percentile 101", "is more than all"),
+        ("keep a --percentile 50 --threshold 4", "not allowed with"),
+        ("keep a --judge truth", "scores in decibels"),
+        ("keep a --reviewers me", "invalid choice"),
+    ],
+)
+def test_what_making_and_keeping_pairs_cannot_mean_is_said(asked: Asked, capsys: Any, line: str, says: str) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(line.split())
+    assert end.value.code == 2
+    assert says in " ".join(capsys.readouterr().err.split())
+    assert asked == []
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ class Painter:
         return self.animate
 
     def animate(self, reference, poses, fps, prompt, seed):
-        with open(self.log, "a") as log:
+        with Path(self.log).open("a") as log:
             log.write(json.dumps({"prompt": prompt, "seed": seed, "fps": str(fps)}) + "\n")
         if self.fails:
             raise RuntimeError("out of\nmemory")

@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from itertools import pairwise
 from multiprocessing import get_context
 
 import pytest
@@ -80,7 +81,7 @@ def test_who_waited_for_a_claim_that_was_removed_does_not_hold_a_lock_on_nothing
     spans = sorted((end.recv()[1], end.recv()) for end in here)
     for process in processes:
         process.join(20)
-    assert all(left <= began for (_, left), (began, _) in zip(spans, spans[1:], strict=False))
+    assert all(left <= began for (_, left), (began, _) in pairwise(spans))
 
 
 def test_settings_are_agreed_once(folder):
