@@ -17,7 +17,7 @@ from diptych.media.video import read_clip, read_frames
 from diptych.method.bootstrap import Shown
 from diptych.puppets.scenes import draw_pair
 from diptych.synth.folder import PairsFolder
-from diptych.synth.footage import ReferenceFolder, footage_items
+from diptych.synth.footage import ReferenceFolder, footage_items, read_clips
 from diptych.synth.generate import How, generate
 from diptych.synth.made_up import has_pose_drive, puppet_items
 from diptych.synth.references import Seen, find_references
@@ -83,10 +83,8 @@ def made(material, out, *, data=None, pictures=None, per_clip=1, limit=None, see
     folder.make()
     where = pictures or material / "pictures"
     found = find_references(where, look, folder.references, "eyes", quiet=True)
-    items, _ = footage_items(
-        data or material / "data", ReferenceFolder(where, folder.references, found.digest), seed,
-        per_clip=per_clip, limit=limit,
-    )  # fmt: skip
+    pictures = ReferenceFolder(where, folder.references, found.digest)
+    items = footage_items(read_clips(data or material / "data"), pictures, seed, per_clip=per_clip, limit=limit)
     how = How(painter or Painter(str(out) + ".log"), Joined(), "a test")
     return generate(items, folder, how, {"seed": seed}, references=found, quiet=True, **more)
 
@@ -298,9 +296,10 @@ def test_who_has_no_skeleton_cannot_be_driven_but_has_a_truth(tmp_path):
 
 def test_ids_follow_from_what_a_pair_is_made_of_and_the_seed(material):
     references = ReferenceFolder(material, material, "")
-    ids = {seed: [i.id for i in footage_items(material / "data", references, seed)[0]] for seed in (0, 1)}
+    clips = read_clips(material / "data")
+    ids = {seed: [item.id for item in footage_items(clips, references, seed)] for seed in (0, 1)}
     assert not set(ids[0]) & set(ids[1])
-    item = footage_items(material / "data", references, 0)[0][0]
+    item = footage_items(clips, references, 0)[0]
     moved = replace(item, entry=item.entry.model_copy(update={"id": "x", "target": "y.mp4"}), folder=material)
     assert moved.id == item.id
     assert replace(item, number=1).id != item.id

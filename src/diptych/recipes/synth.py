@@ -28,7 +28,7 @@ from diptych.recipes.pose_drive import placed
 from diptych.recipes.prepare import open_finder
 from diptych.recipes.words import open_describer
 from diptych.synth.folder import PairsFolder
-from diptych.synth.footage import ReferenceFolder, footage_items
+from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_clips
 from diptych.synth.generate import Animate, How, Outcome, generate
 from diptych.synth.made_up import puppet_items
 from diptych.synth.on_ray import spread_on_ray
@@ -50,14 +50,16 @@ def synth_pairs(options: SynthOptions) -> int:
         InputError: as :func:`diptych.synth.generate.generate`; or the model is not driven by skeletons, there are no
             clips or no pictures.
     """
+    asked, options = options, _rooted(options)
     folder = PairsFolder(options.output)
     session = None if options.make == "truth" else _sketched(options)
     if options.dataset == "puppets":
         found = None
         items: Sequence[Item] = puppet_items(options.seed, options.limit or 1, undriven=options.undriven)
     else:
+        clips = read_clips(Path(options.dataset))
         found = _references(options, folder, session)
-        items = _footage(options, folder, found)
+        items = _footage(options, folder, clips, found)
     how = How(
         animate=None if options.make == "truth" else OpenAnimate(_model_of(options)),
         words=None if options.dataset == "puppets" else OpenWords(_answering(options)),
@@ -74,7 +76,7 @@ def synth_pairs(options: SynthOptions) -> int:
         retry=options.retry,
         spread=functools.partial(spread_on_ray, workers=options.workers, gpus=gpus) if options.ray else None,
         quiet=options.quiet,
-        about={"made_with": f"diptych {__version__}", "options": asdict(options)},
+        about={"made_with": f"diptych {__version__}", "options": asdict(asked)},
     )
     return _told(outcome)
 
@@ -90,15 +92,29 @@ def _told(outcome: Outcome) -> int:
     return 100 + min(100, len(failed)) if failed else 0
 
 
-def _footage(options: SynthOptions, folder: PairsFolder, found: Found) -> Sequence[Item]:
-    assert options.references is not None
-    pictures = ReferenceFolder(options.references, folder.references, found.digest)
-    items, unposed = footage_items(
-        Path(options.dataset), pictures, options.seed, per_clip=options.per_clip, limit=options.limit
+def _rooted(options: SynthOptions) -> SynthOptions:
+    """The same with whole paths: other processes may be somewhere else."""
+
+    def whole(place: str) -> str:  # a name or a repository stays what it is
+        return str(Path(place).resolve()) if place != "mini" and Path(place).exists() else place
+
+    return replace(
+        options,
+        dataset=options.dataset if options.dataset == "puppets" else str(Path(options.dataset).resolve()),
+        output=options.output.resolve(),
+        references=None if options.references is None else options.references.resolve(),
+        model=whole(options.model),
+        weights=None if options.weights is None else whole(options.weights),
+        adapter=None if options.adapter is None else options.adapter.resolve(),
     )
-    if unposed:
-        print(f"diptych: {unposed} clips have no poses and are left out.", file=sys.stderr)
-    return items
+
+
+def _footage(options: SynthOptions, folder: PairsFolder, clips: Clips, found: Found) -> Sequence[Item]:
+    assert options.references is not None
+    if clips.unposed:
+        print(f"diptych: {clips.unposed} clips have no poses and are left out.", file=sys.stderr)
+    pictures = ReferenceFolder(options.references, folder.references, found.digest)
+    return footage_items(clips, pictures, options.seed, per_clip=options.per_clip, limit=options.limit)
 
 
 def _settings(options: SynthOptions, session: Session | None, found: Found | None) -> dict[str, Any]:
@@ -224,7 +240,6 @@ def _by(options: SynthOptions) -> str:
 
 def _references(options: SynthOptions, folder: PairsFolder, session: Session | None) -> Found:
     assert options.references is not None
-    folder.make()
     online = options.words.endpoint is not None
     looker = _Looker(
         None if options.pose_weights is None else open_finder(options.pose_weights),

@@ -78,7 +78,7 @@ class PairsFolder:
     @contextmanager
     def joined(self) -> Iterator[None]:
         """Takes part in the work on this folder. Who comes alone or leaves last clears away what killed runs left."""
-        with writing_errors(self.folder), (self.folder / "synth" / "lock").open("a") as lock:
+        with (self.folder / "synth" / "lock").open("a") as lock:
             if _lock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB):
                 self._sweep()
             _lock(lock, fcntl.LOCK_SH)
@@ -160,7 +160,8 @@ class PairsFolder:
             The pairs that are made, and what is told of the others.
         """
         with self.alone():
-            names = sorted(path.stem for path in (self.folder / "synth" / "items").glob("*.json"))
+            items = (self.folder / "synth" / "items").glob("*.json")
+            names = sorted(path.stem for path in items if not path.name.startswith("."))  # no drafts
             records = [record for record in map(self.read, names) if record is not None]
             entries = [self._entry(one) for one in records if "entry" in one]
             failed = [one for one in records if "entry" not in one]

@@ -152,31 +152,52 @@ class FootageItem:
         return [*names, *(f"bytes:{digest}" for digest in entry.sha256.values())]
 
 
-def footage_items(
-    dataset: Path, references: ReferenceFolder, seed: int, *, per_clip: int = 1, limit: int | None = None
-) -> tuple[list[FootageItem], int]:
-    """The pairs of a dataset: for each number in turn every clip, so that a limit takes many clips before many pairs.
+@dataclass(frozen=True)
+class Clips:
+    """Clips of a dataset that have poses.
+
+    Attributes:
+        folder: that their paths are relative to.
+        entries: they, in the manifest's order.
+        unposed: number of the others.
+    """
+
+    folder: Path
+    entries: tuple[Entry, ...]
+    unposed: int
+
+
+def read_clips(dataset: Path) -> Clips:
+    """The clips of a dataset whose motion can be given to others.
 
     Args:
         dataset: folder that ``prepare`` wrote, or a manifest.
-        references: whom motions may be given to.
-        seed: of the choice and of the noise.
-        per_clip: pairs of a clip, each with another reference.
-        limit: at most so many.
-
-    Returns:
-        They, and the number of clips that have no poses.
 
     Raises:
         InputError: if there is no such manifest, or no clip with poses in it.
     """
     manifest = dataset / "manifest.jsonl" if dataset.is_dir() else dataset
     entries = read_manifest(manifest)
-    posed = [one for one in entries if one.poses is not None and one.pair is None and _hashed(one)]
+    posed = tuple(one for one in entries if one.poses is not None and one.pair is None and _hashed(one))
     if not posed:
         raise InputError(f"{manifest} has no clip with poses; prepare it with diptych prepare.")
-    made = (FootageItem(one, manifest.parent, references, seed, k) for k in range(per_clip) for one in posed)
-    return list(islice(_each_once(made), limit)), len(entries) - len(posed)
+    return Clips(manifest.parent, posed, len(entries) - len(posed))
+
+
+def footage_items(
+    clips: Clips, references: ReferenceFolder, seed: int, *, per_clip: int = 1, limit: int | None = None
+) -> list[FootageItem]:
+    """The pairs of a dataset: for each number in turn every clip, so that a limit takes many clips before many pairs.
+
+    Args:
+        clips: of the dataset.
+        references: whom motions may be given to.
+        seed: of the choice and of the noise.
+        per_clip: pairs of a clip, each with another reference.
+        limit: at most so many.
+    """
+    made = (FootageItem(one, clips.folder, references, seed, k) for k in range(per_clip) for one in clips.entries)
+    return list(islice(_each_once(made), limit))
 
 
 def _hashed(entry: Entry) -> bool:
