@@ -42,7 +42,6 @@ def spread_on_ray(
     if not items:
         return
     started = not ray.is_initialized()
-    os.environ.setdefault("RAY_raylet_start_wait_time_s", "180")  # a busy machine needs more than Ray's half a minute
     if started:
         # A cluster is joined where its address is set, as Ray documents it; else one is begun on this machine.
         ray.init(address=os.environ.get("RAY_ADDRESS"), log_to_driver=False, include_dashboard=False)
