@@ -58,6 +58,8 @@ def test_help_keeps_to_80_columns() -> None:
         ["train", "mini"],
         ["bench", "puppets"],
         ["prepare"],
+        ["synth"],
+        ["keep"],
         ["data", "check"],
         ["data", "look"],
         ["puppets", "sheet"],

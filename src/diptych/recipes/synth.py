@@ -32,6 +32,7 @@ from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_cl
 from diptych.synth.generate import Animate, How, Outcome, generate
 from diptych.synth.made_up import puppet_items
 from diptych.synth.on_ray import spread_on_ray
+from diptych.synth.once import let_go, once
 from diptych.synth.references import Found, Seen, find_references
 from diptych.synth.staging import Item, UnusableError
 from diptych.types import Frames, InputError, Picture, Stand
@@ -50,7 +51,13 @@ def synth_pairs(options: SynthOptions) -> int:
         InputError: as :func:`diptych.synth.generate.generate`; or the model is not driven by skeletons, there are no
             clips or no pictures.
     """
-    asked, options = options, _rooted(options)
+    try:
+        return _told(_generated(_rooted(options), asdict(options)))
+    finally:
+        let_go()
+
+
+def _generated(options: SynthOptions, asked: dict[str, Any]) -> Outcome:
     folder = PairsFolder(options.output)
     session = None if options.make == "truth" else _sketched(options)
     if options.dataset == "puppets":
@@ -66,7 +73,7 @@ def synth_pairs(options: SynthOptions) -> int:
         comment=_comment(session),
     )
     gpus = 1.0 if how.animate is not None and torch.cuda.is_available() else 0.0
-    outcome = generate(
+    return generate(
         items,
         folder,
         how,
@@ -76,9 +83,8 @@ def synth_pairs(options: SynthOptions) -> int:
         retry=options.retry,
         spread=functools.partial(spread_on_ray, workers=options.workers, gpus=gpus) if options.ray else None,
         quiet=options.quiet,
-        about={"made_with": f"diptych {__version__}", "options": asdict(asked)},
+        about={"made_with": f"diptych {__version__}", "options": asked},
     )
-    return _told(outcome)
 
 
 def _comment(session: Session | None) -> str:
@@ -238,7 +244,20 @@ def _identity(options: SynthOptions, session: Session) -> dict[str, Any]:
 
 
 def _answering(options: SynthOptions) -> WordsOptions:
-    return replace(options.words, cache=options.words.cache or options.output / "synth" / "answers")
+    """Who is asked, with limits that all processes together keep to: each has its share of them."""
+    words = options.words
+    shares = 1 if options.workers == 1 and not options.ray else options.workers + 1
+
+    def share(limit: float | None) -> float | None:
+        return None if limit is None else limit / shares
+
+    return replace(
+        words,
+        cache=words.cache or options.output / "synth" / "answers",
+        requests_per_minute=share(words.requests_per_minute),
+        max_requests=None if words.max_requests is None else max(1, words.max_requests // shares),
+        max_cost=share(words.max_cost),
+    )
 
 
 def _by(options: SynthOptions) -> str:
@@ -248,15 +267,12 @@ def _by(options: SynthOptions) -> str:
 def _references(options: SynthOptions, folder: PairsFolder, session: Session | None) -> Found:
     assert options.references is not None
     online = options.words.endpoint is not None
-    looker = _Looker(
-        None if options.pose_weights is None else open_finder(options.pose_weights),
-        None if session is None else session.locate,
-        OpenWords(_answering(options))(),
-    )
-    eyes = options.pose_weights or ("a locator" if looker.locate else "nobody")
+    locate = None if session is None else session.locate
+    eyes = options.pose_weights or ("a locator" if locate else "nobody")
+    finder = None if options.pose_weights is None else open_finder(options.pose_weights)
     found = find_references(
         options.references,
-        looker,
+        _Looker(finder, locate, once(OpenWords(_answering(options)))),
         folder.references,
         f"{_by(options)}, {eyes}",
         at_once=_ASKED_AT_ONCE if online else 1,
@@ -304,6 +320,12 @@ class _Words:
     def fuse(self, motion: str, looks: str) -> str:
         model = self.model
         return text_guidance.fuse(motion, looks) if model is None else _answered(lambda: model.fuse(motion, looks))
+
+    def close(self) -> None:
+        """Ends the connection, and says what was spent on it."""
+        if self.model is not None:
+            self.model.client.close()
+            print(self.model.client.spent().sentence(), file=sys.stderr)
 
 
 def _answered(question: Callable[[], str]) -> str:

@@ -9,7 +9,6 @@ one run or two at a time, broken off or not, the bytes are the same.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import os
 import shutil
@@ -19,7 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from diptych.crew import processes, run_items
 from diptych.data.manifest import Entry, Pair
@@ -29,6 +28,7 @@ from diptych.media.image import write_image
 from diptych.media.video import VideoWriter
 from diptych.progress import Report, progress
 from diptych.synth.folder import KINDS, PairsFolder, Record
+from diptych.synth.once import let_go, once
 from diptych.synth.references import Found
 from diptych.synth.staging import Item, Staging, UnusableError, Words, only_this_pair
 from diptych.types import Frames, Picture
@@ -139,6 +139,7 @@ def generate(
                 if _is_open(folder.read(item.id), tries.get(item.id)):
                     work(item, wait=True)
         finally:
+            let_go()
             entries, failed = folder.write_manifest()
         counts = {"pairs": len(entries), "failed": len(failed), "begun": len(left), "workers": workers}
         seconds = round(time.monotonic() - began, 2)
@@ -191,7 +192,7 @@ def _made(item: Item, folder: PairsFolder, how: How) -> Record:
     Raises:
         UnusableError: if it cannot be made.
     """
-    staged = item.stage(None if how.words is None else _once(how.words))
+    staged = item.stage(None if how.words is None else once(how.words))
     video = _performed(item, staged, how)
     names = _names(item, staged)
     paths = {key: folder.folder / name for key, name in names.items()}
@@ -225,7 +226,7 @@ def _performed(item: Item, staged: Staging, how: How) -> Iterator[Frames]:
         return iter([staged.right])
     if staged.poses is None:
         raise UnusableError("it has no skeletons to drive with")
-    animate: Animate = _once(how.animate)  # a model that cannot be loaded is no fault of the pair
+    animate: Animate = once(how.animate)  # a model that cannot be loaded is no fault of the pair
     with only_this_pair():
         return animate(staged.reference, staged.poses, staged.fps, staged.made_prompt, int(item.id[:15], 16))
 
@@ -300,9 +301,3 @@ def _write_video(path: Path, chunks: Iterator[Frames], staged: Staging, metadata
 def _next(chunks: Iterator[Frames]) -> Frames | None:
     with only_this_pair():
         return next(chunks, None)
-
-
-@functools.lru_cache(maxsize=4)
-def _once(make: Callable[[], Any]) -> Any:
-    """What is made once in a process."""
-    return make()
