@@ -821,10 +821,11 @@ def _add_keep(commands: _Commands) -> None:
     keep.add_argument("--no-review", dest="review", action="store_false", help="also what nobody has looked at")
     keep.add_argument(
         "--reviewers",
+        metavar="KIND",
         choices=("human", "scripted", "truth"),
         nargs="+",
         default=["human"],
-        help="whose verdicts count (default human)",
+        help="whose verdicts count: human, scripted, truth (default human)",
     )
 
 

@@ -33,7 +33,7 @@ from diptych.synth.generate import Animate, How, Outcome, generate
 from diptych.synth.made_up import puppet_items
 from diptych.synth.on_ray import spread_on_ray
 from diptych.synth.once import let_go, once
-from diptych.synth.references import Found, Seen, find_references
+from diptych.synth.references import Found, Seen, find_references, plain_text
 from diptych.synth.staging import Item, UnusableError
 from diptych.types import Frames, InputError, Picture, Stand
 
@@ -99,7 +99,7 @@ def _told(outcome: Outcome) -> int:
     if failed:
         print(f"diptych: {len(failed)} pairs could not be made; --retry tries them again:", file=sys.stderr)
         for one in failed[:_MOST_FAILURES_TOLD]:
-            print(f"  {one['about']}: {one['why']}", file=sys.stderr)
+            print(f"  {plain_text(one['about'])}: {plain_text(one['why'])}", file=sys.stderr)
     print(f"{outcome.manifest}: {outcome.pairs} pairs", file=sys.stderr)
     print(outcome.manifest)
     return 100 + min(100, len(failed)) if failed else 0

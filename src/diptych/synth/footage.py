@@ -90,6 +90,8 @@ class FootageItem:
                     f"{entry.id} is to have {entry.frames} frames and has poses of {poses.frames} (at most {LONGEST} "
                     "can be used); prepare it anew."
                 )
+            if not any((one.joints[..., 2] > 0).any() for one in poses.figures):
+                raise InputError(f"{entry.id} has poses of nobody; prepare it anew.")
             size, thumbs = _looked_through(clip, entry.frames, fps)
             reference, step, picture = self._reference(poses, thumbs)
         motion = entry.motion
