@@ -1,17 +1,16 @@
 """``diptych keep``: whose verdicts are asked for, and what is said of the outcome."""
 
 import json
-import sys
-from types import ModuleType
+from contextlib import closing
 
 import pytest
 
 from diptych.cli import main
 from diptych.data.manifest import read_manifest
-from diptych.method.bootstrap import Decision
 from diptych.synth.folder import PairsFolder
 from diptych.synth.generate import How, generate
 from diptych.synth.made_up import puppet_items
+from diptych.synth.review import Answer, Candidate, Reviews, content_of
 
 
 @pytest.fixture(scope="module")
@@ -22,20 +21,20 @@ def made(tmp_path_factory):
 
 
 @pytest.fixture
-def pairs(made, monkeypatch):
-    """Two pairs, both judged good; a script said yes to the first and a person to the second."""
+def pairs(made):
+    """Two pairs, both judged good; a script said yes to the first and two people to the second."""
     (made / "judged").mkdir(exist_ok=True)
-    ids = [entry.id for entry in read_manifest(made / "pairs.jsonl")]
-    lines = [{"id": name, "judge": "m", "scores": {"motion_smoothness": 5}, "average": 5} for name in ids]
+    entries = read_manifest(made / "pairs.jsonl")
+    lines = [{"id": one.id, "judge": "m", "scores": {"motion_smoothness": 5}, "average": 5} for one in entries]
     (made / "judged" / "m.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (made / "reviews.sqlite").touch()
-    given = {ids[0]: Decision(True, "scripted", 1), ids[1]: Decision(True, "human", 2)}
-    room = ModuleType("diptych.synth.review")
-    room.decisions = lambda path, *, kinds: {name: one for name, one in given.items() if one.kind in kinds}
-    monkeypatch.setitem(sys.modules, "diptych.synth.review", room)
-    monkeypatch.delitem(sys.modules, "diptych.recipes.keep", raising=False)
-    yield made
-    sys.modules.pop("diptych.recipes.keep", None)
+    (made / "reviews.sqlite").unlink(missing_ok=True)
+    with closing(Reviews(made / "reviews.sqlite")) as reviews:
+        said = ("bot", "scripted", entries[0]), ("ann", "human", entries[1]), ("ben", "human", entries[1])
+        for name, kind, entry in said:
+            reviewer = reviews.invite(name, kind)
+            turn, _ = reviews.ask(reviewer, [Candidate(entry.id, content_of(entry))], wanted=2)
+            reviews.give(reviewer, turn.ticket, Answer(True, True), 1.0)
+    return made
 
 
 def reviewed(path):
