@@ -215,13 +215,18 @@ def _sketched(options: SynthOptions) -> Session:
     """The model as far as planning needs it: a foundation model without its weights.
 
     Raises:
-        InputError: if it is not driven by skeletons.
+        InputError: if it is not driven by skeletons alone.
     """
     session = session_for(_asked(options, dry_run=True))
     if session.backbone.contract.motion != "pose":
         raise InputError(
             "the model is driven by footage, and pairs are made by skeletons; name the adapter of stage one with "
             "--adapter (diptych train stage1_pose)."
+        )
+    if session.backbone.contract.auxiliary != "none":
+        raise InputError(
+            "the model wants the driver's depth beside its skeletons, which pairs are not made with; name an --adapter "
+            "without it."
         )
     return session
 
