@@ -712,6 +712,8 @@ def _judge(args: argparse.Namespace) -> None:
             quiet=args.quiet,
         )
     )
+
+
 def _add_synth(commands: _Commands) -> None:
     synth = _command(commands, "synth", "let other characters perform a dataset's motions: pairs to learn from", _synth)
     synth.add_argument(
