@@ -1,4 +1,7 @@
-"""Items of a long job, done by one process, several processes or threads; a kill wastes no more than those begun."""
+"""Items of a long job, done by one process, several processes or threads; a kill wastes no more than those begun.
+
+What items need and is dear to make (a loaded model, a connection) is made once in each process.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +13,13 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import wait
-from threading import Thread
-from typing import TypeVar
+from threading import Lock, Thread
+from typing import Any, TypeVar
 
 from diptych.progress import progress
 
 I = TypeVar("I")  # noqa: E741  an item
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -108,3 +112,29 @@ def _alone() -> None:
     assert run is not None
     # A killed run closes nothing: its workers would wait for the next item for ever.
     Thread(target=lambda: (wait([run.sentinel]), os._exit(1)), daemon=True).start()
+
+
+_MADE: dict[Callable[[], Any], Any] = {}
+_MAKING = Lock()
+
+
+def once(make: Callable[[], Made]) -> Made:
+    """What ``make`` makes, made when it is first asked for in this process.
+
+    Args:
+        make: compared by what it says, since other processes get a copy with every item: a function of a module, or an
+            instance of a frozen dataclass. No ``partial``, each of which is only ever equal to itself.
+    """
+    with _MAKING:
+        if make not in _MADE:
+            _MADE[make] = make()
+    made: Made = _MADE[make]
+    return made
+
+
+def let_go() -> None:
+    """Closes connections, and gives memory back."""
+    for made in _MADE.values():
+        if hasattr(made, "close"):
+            made.close()
+    _MADE.clear()

@@ -7,12 +7,12 @@ they are edited, and the next run takes them over before it writes it again.
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from diptych.crew import once
 from diptych.data.manifest import Entry
 from diptych.data.poses import ClipPoses, read_poses
 from diptych.media.video import read_clip
@@ -90,19 +90,14 @@ def _caption(item: CaptionItem, dataset: Dataset, describer: Callable[[], Descri
     if edited is not None and edited.get("by") == "hand":
         words = edited["words"]
         if not words["prompt"]:
-            words["prompt"] = _text(_made(describer).fuse(words["motion"], words["looks"]))
+            words["prompt"] = _text(once(describer).fuse(words["motion"], words["looks"]))
         by = "hand"
     elif made_from["known"] is not None:
         words, by = made_from["known"], "manifest"
     else:
-        words, by = _described(item, dataset, _made(describer)), "describer"
+        words, by = _described(item, dataset, once(describer)), "describer"
     seconds = {"captions": time.monotonic() - began}
     dataset.write("captions", name, {"made_from": made_from, "words": words, "by": by, "seconds": seconds})
-
-
-@functools.lru_cache(maxsize=1)
-def _made(describer: Callable[[], Describe]) -> Describe:
-    return describer()
 
 
 def _described(item: CaptionItem, dataset: Dataset, describe: Describe) -> dict[str, str]:

@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.crew import once
 from diptych.data.pose_formats import read_any_poses
 from diptych.data.poses import ClipPoses, write_poses
 from diptych.files import sha256
@@ -86,7 +87,7 @@ def pose_clip(
         if item.source.poses is not None:
             poses = recorded_poses(item.source.poses, item.clip)
         elif estimator is not None:
-            poses = _estimated(dataset, item.clip, _made(estimator))
+            poses = _estimated(dataset, item.clip, once(estimator))
         else:
             raise _NoPosesError(
                 "no poses", "no poses were recorded of it and there is no estimator; say --pose-weights"
@@ -108,11 +109,6 @@ class _NoPosesError(Exception):
     def __init__(self, reason: str, says: str, **numbers: float) -> None:
         super().__init__(says)
         self.reason, self.says, self.numbers = reason, says, numbers
-
-
-@functools.lru_cache(maxsize=1)
-def _made(estimator: Callable[[], FindPoses]) -> FindPoses:
-    return estimator()
 
 
 def _estimated(dataset: Dataset, clip: Record, find: FindPoses) -> ClipPoses:

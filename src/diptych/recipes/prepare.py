@@ -87,9 +87,9 @@ def experts_of(options: PrepareOptions) -> Experts:
     people, others = options.pose_weights, (options.animal_weights, options.detector_weights)
     online, answers = options.words.endpoint is not None, options.output / "prepare" / "answers"
     return Experts(
-        estimator=None if people is None else partial(open_finder, people, *others),
+        estimator=None if people is None else OpenFinder(people, *others),
         estimator_name=" + ".join(name for name in (people, *others) if name) or "none",
-        describer=partial(_model, replace(options.words, cache=options.words.cache or answers)) if online else _Rules,
+        describer=OpenModel(replace(options.words, cache=options.words.cache or answers)) if online else _Rules,
         describer_name=f"{options.words.endpoint} {options.words.model}" if online else "rules",
         describer_threads=_THREADS if online else 0,
         latents=None if options.latents is None else partial(_encode, options),
@@ -139,6 +139,25 @@ def open_finder(people: str, animals: str | None = None, detector: str | None = 
         device="cuda" if torch.cuda.is_available() else "cpu",
     )
     return _Finder(estimator, f"estimated with {people}")
+
+
+@dataclass(frozen=True)
+class OpenFinder:
+    """Makes a finder in the process that needs it; see :func:`open_finder`.
+
+    Attributes:
+        people: weights of the network for people.
+        animals: of the one for animals.
+        detector: of the detector.
+    """
+
+    people: str
+    animals: str | None = None
+    detector: str | None = None
+
+    def __call__(self) -> FindPoses:
+        """Loads the networks."""
+        return open_finder(self.people, self.animals, self.detector)
 
 
 # --- latents --------------------------------------------------------------------------------------------------------
@@ -205,10 +224,21 @@ def _asked(question: partial[str]) -> str:
         raise UndescribedError(str(error)) from None
 
 
-def _model(words: WordsOptions) -> Describe:
-    from diptych.experts.describe import MllmDescriber
-    from diptych.recipes.words import open_describer
+@dataclass(frozen=True)
+class OpenModel:
+    """Connects to a language model in the process that needs it.
 
-    opened = open_describer(words)
-    assert isinstance(opened, MllmDescriber)
-    return _Model(opened)
+    Attributes:
+        words: options that say which.
+    """
+
+    words: WordsOptions
+
+    def __call__(self) -> Describe:
+        """The model at its endpoint."""
+        from diptych.experts.describe import MllmDescriber
+        from diptych.recipes.words import open_describer
+
+        opened = open_describer(self.words)
+        assert isinstance(opened, MllmDescriber)
+        return _Model(opened)

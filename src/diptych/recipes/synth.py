@@ -16,6 +16,7 @@ import torch
 
 from diptych import __version__
 from diptych.animate.session import Session, filled
+from diptych.crew import let_go, once
 from diptych.data.poses import ClipPoses
 from diptych.experts.describe import MllmDescriber
 from diptych.experts.mllm import DescribeError, LimitError
@@ -32,7 +33,6 @@ from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_cl
 from diptych.synth.generate import Animate, How, Outcome, generate
 from diptych.synth.made_up import puppet_items
 from diptych.synth.on_ray import spread_on_ray
-from diptych.synth.once import let_go, once
 from diptych.synth.references import Found, Seen, find_references, plain_text
 from diptych.synth.staging import Item, UnusableError
 from diptych.types import Frames, InputError, Picture, Stand

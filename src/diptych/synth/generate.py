@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from diptych.crew import processes, run_items
+from diptych.crew import let_go, once, processes, run_items
 from diptych.data.manifest import Entry, Pair
 from diptych.data.poses import ClipPoses, write_poses
 from diptych.files import replacing, sha256, write_json, writing_errors
@@ -28,7 +28,6 @@ from diptych.media.image import write_image
 from diptych.media.video import VideoWriter
 from diptych.progress import Report, progress
 from diptych.synth.folder import KINDS, PairsFolder, Record
-from diptych.synth.once import let_go, once
 from diptych.synth.references import Found
 from diptych.synth.staging import Item, Staging, UnusableError, Words, only_this_pair
 from diptych.types import Frames, Picture
