@@ -1,4 +1,7 @@
-"""Progress of long jobs: a bar with rate and time left on a terminal, a plain line every so often elsewhere."""
+"""Progress of long jobs: a bar with rate and time left on a terminal, a plain line every so often elsewhere.
+
+A program that runs jobs for others, as the web page does, watches them instead (:func:`watched`), and may end them.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Protocol
 
 _PLAIN_EVERY_S = 15.0
@@ -19,6 +23,42 @@ class Report(Protocol):
         ...
 
 
+class Stopped(BaseException):
+    """Whoever watches a job wants it to end. Nothing failed, so ``except Exception`` lets it through."""
+
+
+class Watcher(Protocol):
+    """Sees how far jobs have come, in the terminal's place. What it raises, such as :class:`Stopped`, ends the job."""
+
+    def report(self, label: str, done: int, total: int, unit: str) -> None:
+        """Told what :func:`progress` would show: so many units of a total."""
+        ...
+
+    def beat(self, share: float) -> None:
+        """Told inside a long unit how much of it is done, 0..1; for foundation models one takes minutes."""
+        ...
+
+
+_watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
+
+
+@contextmanager
+def watched(watcher: Watcher) -> Iterator[None]:
+    """Tells a watcher, and nobody else, of every job of this thread until the block ends."""
+    token = _watcher.set(watcher)
+    try:
+        yield
+    finally:
+        _watcher.reset(token)
+
+
+def beat(share: float) -> None:
+    """Called inside a long unit, where a job may be ended without harm; costs nothing where nobody watches."""
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher.beat(share)
+
+
 @contextmanager
 def progress(label: str, total: int, unit: str, start: int = 0, quiet: bool = False) -> Iterator[Report]:
     """Shows a job of ``total`` units on standard error.
@@ -28,9 +68,13 @@ def progress(label: str, total: int, unit: str, start: int = 0, quiet: bool = Fa
         total: how many units there are in all.
         unit: plural noun, such as frames.
         start: units that an earlier run had finished; they do not count towards the rate.
-        quiet: show nothing.
+        quiet: show nothing; a watcher is told all the same.
     """
-    if quiet:
+    watcher = _watcher.get()
+    if watcher is not None:
+        watcher.report(label, start, total, unit)
+        yield lambda done, note="": watcher.report(label, done, total, unit)
+    elif quiet:
         yield lambda done, note="": None
     elif sys.stderr.isatty():
         with _bar(label, total, unit, start) as report:

@@ -11,6 +11,7 @@ from torch import Tensor
 from diptych.method.diffusion import guided
 from diptych.method.incontext import Condition, model_input
 from diptych.models.protocol import Backbone
+from diptych.progress import beat
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,7 @@ def denoised(
     folded = backbone.fold_mask(condition)
     solver = backbone.solver(settings.steps, x.shape)
     for index, sigma in enumerate(solver.sigmas.to(x)):
+        beat(index / settings.steps)
         network_input, at = model_input(x, folded), sigma.expand(len(x))
         v = backbone.denoise(network_input, at, text)
         if is_guided:

@@ -142,6 +142,20 @@ def read_frames(path: Path, *, background: tuple[int, int, int] = (255, 255, 255
         yield TimedFrame(waiting.pixels, waiting.time, own or gap or _rest(stream, waiting.time))
 
 
+def frame_times(path: Path) -> list[Fraction]:
+    """When each frame is shown, in seconds, without decoding any; for files whose frames all have a time of their own.
+
+    Raises:
+        InputError: as ``probe``.
+    """
+    with _opened(path) as (container, stream):
+        tick = _tick(stream)
+        try:
+            return sorted(packet.pts * tick for packet in container.demux(stream) if packet.pts is not None)
+        except DAMAGE as error:
+            raise InputError(f"{path} is damaged; record or export it again.") from error
+
+
 def read_clip(path: Path, *, max_frames: int | None = None) -> Clip:
     """Read a video, or its beginning, into memory.
 

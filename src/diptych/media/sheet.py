@@ -41,8 +41,8 @@ def side_by_side(*clips: Pixels, height: int, gap: int = _GAP, interpolation: In
         raise ValueError(f"side_by_side needs at least one clip and an even height, not {height}")
     length = max((len(clip) for clip in clips if clip.ndim == 4), default=0)
     columns = []
-    for clip in clips:
-        width = max(1, round(clip.shape[-2] * height / clip.shape[-3]))
+    sizes = [(clip.shape[-2], clip.shape[-3]) for clip in clips]
+    for clip, (_, width) in zip(clips, columns_of(sizes, height, gap), strict=True):
         column = resize(clip, width, height, interpolation)
         if length and column.ndim == 3:
             column = np.broadcast_to(column, (length, *column.shape))
@@ -54,6 +54,18 @@ def side_by_side(*clips: Pixels, height: int, gap: int = _GAP, interpolation: In
     if sum(column.shape[-2] for column in columns) % 2:
         columns.append(np.full((*columns[0].shape[:-2], 1, 3), _PAPER, np.uint8))
     return np.concatenate(columns, axis=-2)
+
+
+def columns_of(sizes: Sequence[tuple[int, int]], height: int, gap: int = _GAP) -> list[tuple[int, int]]:
+    """Where :func:`side_by_side` puts each part: its left edge and its width, pixels.
+
+    Args:
+        sizes: width and height of each part.
+        height: of the joined picture.
+        gap: columns between neighbours.
+    """
+    widths = [max(1, round(width * height / its)) for width, its in sizes]
+    return [(sum(widths[:i]) + i * gap, width) for i, width in enumerate(widths)]
 
 
 def contact_sheet(

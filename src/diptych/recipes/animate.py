@@ -32,7 +32,7 @@ from diptych.media.frame import Placement, fill, resize
 from diptych.media.image import read_image
 from diptych.media.mark import marked
 from diptych.media.overlap import ahead, behind
-from diptych.media.sheet import side_by_side
+from diptych.media.sheet import columns_of, side_by_side
 from diptych.media.timing import Cut, at_rate, cut
 from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
 from diptych.method.contract import Contract
@@ -47,8 +47,10 @@ from diptych.recipes.depth_drive import ClipDepth, depth_of_clip
 from diptych.recipes.pose_drive import Placed, placed, poses_of_video
 from diptych.types import Frames, InputError, Picture
 
+PREVIEW_HEIGHT = 256
+"""Pixels from top to bottom of a preview, where nothing else is asked for."""
+
 _WHITE = (255, 255, 255)
-_PREVIEW_HEIGHT = 256
 _AHEAD_FRAMES = 32
 _BEHIND_CHUNKS = 2
 
@@ -69,6 +71,8 @@ class Animation:
         height: pixels.
         seconds: wall time from the first frame read to the file closed, loading not counted.
         notes: sentences about what could not be kept as it was.
+        columns: where reference, driver and result lie in the preview: left edge and width of each, pixels. Empty
+            without one.
     """
 
     output: Path
@@ -77,6 +81,7 @@ class Animation:
     height: int
     seconds: float
     notes: tuple[str, ...]
+    columns: tuple[tuple[int, int], ...] = ()
 
 
 def open_session(
@@ -140,6 +145,13 @@ def _settings(facts: Facts, steps: int | None, guidance_scale: float | None, con
         guidance_scale=facts.guidance_scale if guidance_scale is None else guidance_scale,
         continues=facts.continues if continues is None else continues,
     )
+
+
+def settled(session: Session, options: AnimateOptions) -> Session:
+    """The same loaded model, sampled as another call asks."""
+    continues = None if options.windows is None else options.windows == "continue"
+    settings = _settings(session.backbone.facts, options.steps, options.guidance_scale, continues)
+    return dataclasses.replace(session, settings=settings)
 
 
 def _savings(options: AnimateOptions) -> Savings:
@@ -262,7 +274,7 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
                 sweep(path)
         try:
             # Windows from a journal would leave the other processes of a run waiting for this one.
-            frames, said = _stream(asked, journal if processes == 1 else None, _provenance(run))
+            frames, said, columns = _stream(asked, journal if processes == 1 else None, _provenance(run))
         except (torch.OutOfMemoryError, MemoryError) as error:
             raise _too_large(asked, error) from None
         except RuntimeError as error:
@@ -288,7 +300,7 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
         journal.forget()
     for note in notes:
         print(f"diptych: {note}", file=sys.stderr)
-    return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes))
+    return Animation(options.output, frames, sizing.width, sizing.height, seconds, tuple(notes), columns)
 
 
 def _described(options: AnimateOptions) -> str:
@@ -672,8 +684,14 @@ def _generated(
     return chunks
 
 
-def _stream(asked: _Asked, journal: Journal | None, metadata: dict[str, str]) -> tuple[int, tuple[str, ...]]:
-    """Decodes ahead, generates, encodes behind. Returns the number of frames written and notes for the user."""
+def _stream(
+    asked: _Asked, journal: Journal | None, metadata: dict[str, str]
+) -> tuple[int, tuple[str, ...], tuple[tuple[int, int], ...]]:
+    """Decodes ahead, generates, encodes behind.
+
+    Returns:
+        The number of frames written, notes for the user, and the preview's columns.
+    """
     options, driver = asked.options, asked.driver
     lead_frames = asked.session.plan.lead_in if options.lead_in == "keep" else 0
     waiting: deque[TimedFrame] = deque()
@@ -697,7 +715,8 @@ def _stream(asked: _Asked, journal: Journal | None, metadata: dict[str, str]) ->
     origin = waiting[0].time if driver.is_cut else Fraction(0)
     delay = lead_frames * beat - origin
     with ExitStack() as stack:
-        beside = _Beside.of(asked.reference, waiting[0].pixels, first[0])
+        height = options.preview_height or PREVIEW_HEIGHT
+        beside = _Beside.of(asked.reference, waiting[0].pixels, asked.sizing(first[:1])[0], height)
         outputs = _Outputs(stack, asked, beside, origin, delay, metadata)
         report = stack.enter_context(progress("animate", driver.expected + lead_frames, "frames", quiet=options.quiet))
         writing = stack.enter_context(behind(outputs.write, _BEHIND_CHUNKS))
@@ -711,7 +730,7 @@ def _stream(asked: _Asked, journal: Journal | None, metadata: dict[str, str]) ->
             writing.put((chunk, lead + [dataclasses.replace(frame, time=frame.time + delay) for frame in rest]))
             done += len(chunk)
             report(done)
-    return done, outputs.result.notes
+    return done, outputs.result.notes, beside.columns if options.preview is not None else ()
 
 
 class _Outputs:
@@ -754,7 +773,7 @@ class _Outputs:
         for pixels, frame in zip(shown, driving, strict=True):
             self.result.write(pixels, frame.time, frame.duration)
         if self._preview is not None:
-            for pixels, frame in zip(made, driving, strict=True):
+            for pixels, frame in zip(shown, driving, strict=True):
                 self._preview.write(self._beside.join(frame.pixels, pixels), frame.time, frame.duration)
 
 
@@ -765,17 +784,20 @@ class _Beside:
     Attributes:
         reference: the picture.
         size: width and height of the joined picture.
+        columns: left edge and width of each part.
     """
 
     reference: Picture
     size: tuple[int, int]
+    columns: tuple[tuple[int, int], ...]
 
     @classmethod
-    def of(cls, reference: Picture, driving: Picture, made: Picture) -> _Beside:
+    def of(cls, reference: Picture, driving: Picture, shown: Picture, height: int) -> _Beside:
         """Sizes the joined picture by its first parts."""
-        height, width = side_by_side(reference, driving, made, height=_PREVIEW_HEIGHT).shape[:2]
-        return cls(reference, (width, height))
+        parts = reference, driving, shown
+        width = side_by_side(*parts, height=height).shape[1]
+        return cls(reference, (width, height), tuple(columns_of([part.shape[1::-1] for part in parts], height)))
 
-    def join(self, driving: Picture, made: Picture) -> Picture:
+    def join(self, driving: Picture, shown: Picture) -> Picture:
         """One frame of the preview."""
-        return side_by_side(self.reference, driving, made, height=_PREVIEW_HEIGHT)
+        return side_by_side(self.reference, driving, shown, height=self.size[1])

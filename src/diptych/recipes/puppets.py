@@ -26,6 +26,7 @@ from diptych.puppets.sheet import contact_sheet
 from diptych.types import Clip, InputError
 
 _ROWS, _FPS, _FRAMES, _SIZE = 12, 12, 24, 128
+_EXAMPLE_FRAMES, _EXAMPLE_SIZE = 24, 192
 
 
 def puppets_sheet(options: PuppetsSheetOptions) -> None:
@@ -147,6 +148,22 @@ def _render_pair(folder: Path, name: str, seed: int, form: _Form) -> None:
         sha256={key: sha256(folder / file) for key, file in files.items()},
     )
     (folder / "entry.json").write_text(entry.model_dump_json(exclude_none=True) + "\n")
+
+
+def render_example(folder: Path, seed: int) -> None:
+    """Writes ``reference.png`` and ``driving.mp4`` of a pair, for people to begin with.
+
+    Args:
+        folder: that takes them.
+        seed: of the pair.
+    """
+    pair = draw_pair(seed)
+    shape = contract(panel_area=_EXAMPLE_SIZE**2)
+    box, driving_box = box_for(pair.reference_aspect, shape), box_for(pair.driving_aspect, shape)
+    times = pair.start + np.arange(_EXAMPLE_FRAMES) / _FPS
+    write_image(folder / "reference.png", pair.reference(box.width, box.height).frames[0])
+    driving = pair.driving(times, driving_box.width, driving_box.height).frames
+    write_clip(folder / "driving.mp4", Clip.at_fps(driving, _FPS))
 
 
 def puppets_verify() -> None:
