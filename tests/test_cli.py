@@ -28,6 +28,7 @@ from diptych.options import (
     PuppetsSheetOptions,
     ReviewExportOptions,
     ReviewOptions,
+    ServeOptions,
     SynthOptions,
     TrainMiniOptions,
     TrainStageOptions,
@@ -50,7 +51,7 @@ RECIPES = {
     "puppets": ["puppets_sheet", "puppets_render", "puppets_verify"],
     "review": ["export_review"],
 }
-FACES = {"review": ["serve_review"]}
+FACES = {"review": ["serve_review"], "app": ["serve"]}
 
 
 class Asked(list[tuple[str, Any]]):
@@ -82,7 +83,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
 
 MOST = [
     (
-        "animate cup.png dance.mp4 -o out.mp4 --preview p.mp4 --prompt cup --seed 7 --steps 9 --guidance-scale 2.5 "
+        "animate cup.png dance.mp4 -o out.mp4 --preview p.mp4 --preview-height 96 --prompt cup --seed 7 --steps 9 "
+        "--guidance-scale 2.5 "
         "--windows continue --lead-in keep --size 320x240 --fit fill --background #20c040 --fps 29.97 --start 1:02.5 "
         "--end 90 --mark mine "
         "--model folder --threads 2 --dry-run --quiet",
@@ -92,6 +94,7 @@ MOST = [
             driving=Path("dance.mp4"),
             output=Path("out.mp4"),
             preview=Path("p.mp4"),
+            preview_height=96,
             prompt="cup",
             seed=7,
             steps=9,
@@ -369,6 +372,30 @@ MOST = [
         ),
     ),
     ("keep pairs --percentile 30", "keep_pairs", KeepOptions(Path("pairs"), percentile=30)),
+    (
+        "serve --host 0.0.0.0 --port 80 --token 0123456789abcdef --folder runs --devices 0 1 cpu --max-video 64 "
+        "--max-picture 4 --pose-weights a --detector-weights b --animal-weights c --backbone wan --adapter mine",
+        "serve",
+        ServeOptions(
+            common=AnimateOptions(
+                reference=Path(),
+                driving=Path(),
+                output=Path(),
+                pose_weights="a",
+                detector_weights="b",
+                animal_weights="c",
+                backbone="wan",
+                adapter=Path("mine"),
+            ),
+            host="0.0.0.0",
+            port=80,
+            token="0123456789abcdef",
+            folder=Path("runs"),
+            devices=("0", "1", "cpu"),
+            max_video=64,
+            max_picture=4,
+        ),
+    ),
 ]
 
 LEAST = [
@@ -388,6 +415,7 @@ LEAST = [
     ("puppets render -o d", "puppets_render", PuppetsRenderOptions(Path("d"))),
     ("synth a --references b -o c", "synth_pairs", SynthOptions("a", Path("c"), Path("b"))),
     ("keep a", "keep_pairs", KeepOptions(Path("a"))),
+    ("serve", "serve", ServeOptions(AnimateOptions(Path(), Path(), Path()))),
 ]
 
 
@@ -488,6 +516,11 @@ def test_times_rates_and_colours_are_read_exactly(asked: Asked, words: list[str]
         ("review a -o b", "-o FILE goes with export"),
         ("train mini --set lr", "'lr' is not KEY=VALUE"),
         ("train mini --set =1", "'=1' is not KEY=VALUE"),
+        ("animate a b -o c --preview p.mp4 --preview-height 97", "'97' is not even"),
+        ("serve --port 70000", "'70000' is not a port"),
+        ("serve --token short", "a token has at least 16"),
+        ("serve --devices cuda", "'cuda' is neither the number of a card nor cpu"),
+        ("serve --backbone wan --model m", "--model is for the mini"),
     ],
 )
 def test_bad_usage_is_told_in_a_line_and_exits_with_2(

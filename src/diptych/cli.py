@@ -35,10 +35,13 @@ from diptych.options import (
     PuppetsSheetOptions,
     ReviewExportOptions,
     ReviewOptions,
+    ServeOptions,
     SynthOptions,
     TrainMiniOptions,
     TrainStageOptions,
     WordsOptions,
+    rate_in,
+    seconds_in,
 )
 
 DONE, FAILED, BAD_INPUT, STOPPED = 0, 1, 2, 130
@@ -92,6 +95,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_keep(commands)
     _add_bench(commands)
     _add_puppets(commands)
+    _add_serve(commands)
     _command(commands, "doctor", "say what this machine can do", _doctor)
     return parser
 
@@ -112,6 +116,7 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument(
         "--preview", metavar="FILE", type=Path, help="also write reference, driving video and result side by side"
     )
+    animate.add_argument("--preview-height", metavar="N", type=_even_from(16), help="pixels of it (default 256)")
     animate.add_argument("--prompt", metavar="TEXT", help="what is to be seen, in plain English")
     animate.add_argument(
         "--describe", action="store_true", help="without --prompt, put picture and video into words for one"
@@ -159,50 +164,83 @@ def _add_animate(commands: _Commands) -> None:
     animate.add_argument(
         "--poses", metavar="PATH", type=Path, help="the video's poses: a file or folder made elsewhere"
     )
-    animate.add_argument("--pose-weights", metavar="PATH|REPO", help="a ViTPose that finds them, where none are given")
-    animate.add_argument("--detector-weights", metavar="PATH|REPO", help="the RT-DETR that finds figures for it")
-    animate.add_argument("--animal-weights", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
+    _add_pose_weights(animate)
     _add_pose_fit(animate)
-    animate.add_argument(
+    _add_model(animate)
+    animate.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
+    animate.add_argument("--quiet", action="store_true", help="show no progress")
+
+
+def _add_pose_weights(parser: argparse.ArgumentParser) -> None:
+    """Who finds skeletons, where the motion is to be driven by them."""
+    parser.add_argument("--pose-weights", metavar="PATH|REPO", help="a ViTPose that finds them, where none are given")
+    parser.add_argument("--detector-weights", metavar="PATH|REPO", help="the RT-DETR that finds figures for it")
+    parser.add_argument("--animal-weights", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
+
+
+def _add_model(parser: argparse.ArgumentParser) -> None:
+    """What is loaded, and how; :func:`_model` reads it."""
+    parser.add_argument(
         "--depth-weights", metavar="PATH|REPO", help="a Depth Anything, for models with a panel for depth"
     )
-    animate.add_argument(
+    parser.add_argument(
         "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
     )
-    animate.add_argument(
+    parser.add_argument(
         "--backbone",
         choices=("mini", "hunyuan15", "wan", "motif"),
         default="mini",
         help="the bundled mini, or a foundation model that is downloaded (default mini)",
     )
-    animate.add_argument(
+    parser.add_argument(
         "--weights", metavar="FOLDER|REPO", help="where a foundation model lies (default: its makers' repository)"
     )
-    animate.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
-    animate.add_argument("--adapter", metavar="PATH", type=Path, help="adapter trained with Diptych for the backbone")
-    animate.add_argument(
+    parser.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
+    parser.add_argument("--adapter", metavar="PATH", type=Path, help="adapter trained with Diptych for the backbone")
+    parser.add_argument(
         "--lora", metavar="PATH[=X]", type=_lora, action="append", default=[], help="another LoRA, counted X times"
     )
-    animate.add_argument(
+    parser.add_argument(
         "--panel-area", metavar="N", type=_count_from(16), help="pixels of a foundation model's panel (default 480p)"
     )
-    animate.add_argument(
+    parser.add_argument(
         "--window", metavar="N", type=_count_from(9), help="frames of a foundation model's window, 1 + 4k"
     )
-    animate.add_argument(
+    parser.add_argument(
         "--step-cache", choices=("first-block", "taylor"), help="skip or extrapolate steps of a foundation model"
     )
-    animate.add_argument("--offload", choices=("block", "leaf"), help="keep its weights in main memory until used")
-    animate.add_argument("--storage", choices=("fp8", "int8"), help="keep its weights in 8 bits")
-    animate.add_argument("--vae-tiling", action="store_true", help="decode and encode in tiles")
-    animate.add_argument(
-        "--memory", choices=("auto",), help="choose what makes it fit the card, or say what size would"
-    )
-    animate.add_argument("--compile", action="store_true", help="compile its blocks")
-    animate.add_argument("--attention", metavar="NAME", help="one of diffusers' attention back-ends")
-    animate.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
-    animate.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
-    animate.add_argument("--quiet", action="store_true", help="show no progress")
+    parser.add_argument("--offload", choices=("block", "leaf"), help="keep its weights in main memory until used")
+    parser.add_argument("--storage", choices=("fp8", "int8"), help="keep its weights in 8 bits")
+    parser.add_argument("--vae-tiling", action="store_true", help="decode and encode in tiles")
+    parser.add_argument("--memory", choices=("auto",), help="choose what makes it fit the card, or say what size would")
+    parser.add_argument("--compile", action="store_true", help="compile its blocks")
+    parser.add_argument("--attention", metavar="NAME", help="one of diffusers' attention back-ends")
+    parser.add_argument("--threads", metavar="N", type=_count_from(1), help="CPU threads (default: all)")
+
+
+def _model(args: argparse.Namespace) -> dict[str, Any]:
+    """The fields of :class:`AnimateOptions` that say which model, and how it is loaded."""
+    if args.backbone != "mini" and args.model != "mini":
+        args.parser.error("--model is for the mini; say --weights for another backbone")
+    return {
+        "depth_weights": args.depth_weights,
+        "model": args.model,
+        "backbone": args.backbone,
+        "weights": args.weights,
+        "revision": args.revision,
+        "adapter": args.adapter,
+        "loras": tuple(args.lora),
+        "panel_area": args.panel_area,
+        "window": args.window,
+        "step_cache": args.step_cache,
+        "offload": args.offload,
+        "storage": args.storage,
+        "vae_tiling": args.vae_tiling,
+        "memory": args.memory,
+        "compile": args.compile,
+        "attention": args.attention,
+        "threads": args.threads,
+    }
 
 
 def _animate(args: argparse.Namespace) -> int | None:
@@ -212,8 +250,6 @@ def _animate(args: argparse.Namespace) -> int | None:
         args.parser.error("--jobs names pictures and videos itself; leave REF and DRIVE out")
     if args.jobs is not None and args.preview is not None:
         args.parser.error("--preview is for one result; leave it out with --jobs")
-    if args.backbone != "mini" and args.model != "mini":
-        args.parser.error("--model is for the mini; say --weights for another backbone")
     if args.end is not None and args.end <= args.start:
         args.parser.error(f"--end {float(args.end):g} is not after --start {float(args.start):g}")
     options = AnimateOptions(
@@ -221,6 +257,7 @@ def _animate(args: argparse.Namespace) -> int | None:
         driving=args.driving or Path(),
         output=args.output,
         preview=args.preview,
+        preview_height=args.preview_height,
         prompt=args.prompt,
         seed=args.seed,
         steps=args.steps,
@@ -242,25 +279,9 @@ def _animate(args: argparse.Namespace) -> int | None:
         detector_weights=args.detector_weights,
         animal_weights=args.animal_weights,
         pose_fit=args.pose_fit,
-        depth_weights=args.depth_weights,
-        model=args.model,
-        backbone=args.backbone,
-        weights=args.weights,
-        revision=args.revision,
-        adapter=args.adapter,
-        loras=tuple(args.lora),
-        panel_area=args.panel_area,
-        window=args.window,
-        step_cache=args.step_cache,
-        offload=args.offload,
-        storage=args.storage,
-        vae_tiling=args.vae_tiling,
-        memory=args.memory,
-        compile=args.compile,
-        attention=args.attention,
-        threads=args.threads,
         dry_run=args.dry_run,
         quiet=args.quiet,
+        **_model(args),
     )
     if args.jobs is None:
         _recipe("animate", "animate_files")(options)
@@ -937,6 +958,55 @@ def _puppets_verify(args: argparse.Namespace) -> None:
     _recipe("puppets", "puppets_verify")()
 
 
+def _add_serve(commands: _Commands) -> None:
+    serve = _command(commands, "serve", "animate from a web page, on this machine or with a link to it", _serve)
+    serve.add_argument("--host", metavar="NAME", default="127.0.0.1", help="address to bind (default 127.0.0.1)")
+    serve.add_argument("--port", metavar="N", type=_port, default=8000, help="0 takes a free one (default 8000)")
+    serve.add_argument(
+        "--token",
+        metavar="WORD",
+        type=_token,
+        help="that the link must hold (default: made up, where others can reach it)",
+    )
+    serve.add_argument(
+        "--folder", metavar="FOLDER", type=Path, default=Path("diptych-runs"), help="of all runs (default diptych-runs)"
+    )
+    serve.add_argument(
+        "--devices", metavar="N|cpu", type=_device, nargs="+", help="a worker on each (default: one, as animate)"
+    )
+    serve.add_argument(
+        "--max-video", metavar="MB", type=_count_from(1), default=512, help="largest video taken (default 512)"
+    )
+    serve.add_argument(
+        "--max-picture", metavar="MB", type=_count_from(1), default=32, help="largest picture taken (default 32)"
+    )
+    _add_pose_weights(serve)
+    _add_model(serve)
+
+
+def _serve(args: argparse.Namespace) -> None:
+    _face("app", "serve")(
+        ServeOptions(
+            host=args.host,
+            port=args.port,
+            token=args.token,
+            folder=args.folder,
+            devices=tuple(args.devices or ()),
+            max_video=args.max_video,
+            max_picture=args.max_picture,
+            common=AnimateOptions(
+                reference=Path(),
+                driving=Path(),
+                output=Path(),
+                pose_weights=args.pose_weights,
+                detector_weights=args.detector_weights,
+                animal_weights=args.animal_weights,
+                **_model(args),
+            ),
+        )
+    )
+
+
 def _doctor(args: argparse.Namespace) -> int:
     from diptych import doctor
 
@@ -1090,6 +1160,35 @@ def _count_from(least: int) -> Callable[[str], int]:
     return whole_number
 
 
+def _port(text: str) -> int:
+    value = _count_from(0)(text)
+    if value > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
+    return value
+
+
+def _token(text: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text) is None:
+        raise argparse.ArgumentTypeError("a token has at least 16 of A-Z a-z 0-9 _ -, or others guess it")
+    return text
+
+
+def _device(text: str) -> str:
+    if re.fullmatch(r"cpu|\d{1,3}", text) is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither the number of a card nor cpu")
+    return text
+
+
+def _even_from(least: int) -> Callable[[str], int]:
+    def even_number(text: str) -> int:
+        value = _count_from(least)(text)
+        if value % 2:
+            raise argparse.ArgumentTypeError(f"{text!r} is not even, as videos must be")
+        return value
+
+    return even_number
+
+
 def _number(text: str) -> float:
     try:
         value = float(text)
@@ -1135,28 +1234,17 @@ def _size_of_panel(text: str) -> tuple[int, int]:
     return size
 
 
-def _time(text: str) -> Fraction:
-    """Seconds, or minutes and hours before them with colons, to the millisecond."""
-    match = re.fullmatch(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6})(?:\.(\d{1,3}))?", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a time, as 12.5 or 1:02:03")
-    hours, minutes, seconds = (int(part or 0) for part in match.group(1, 2, 3))
-    return Fraction(3600 * hours + 60 * minutes + seconds) + Fraction(int((match[4] or "0").ljust(3, "0")), 1000)
+def _read_by(read: Callable[[str], Fraction]) -> Callable[[str], Fraction]:
+    def value(text: str) -> Fraction:
+        try:
+            return read(text)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return value
 
 
-def _rate(text: str) -> Fraction:
-    """Frames per second; 23.976, 29.97 and 59.94 mean what television means by them."""
-    match = re.fullmatch(r"(\d{1,6})(?:\.(\d{1,3}))?|(\d{1,7})/(\d{1,5})", text)
-    rate = Fraction(0)
-    if match is not None and match[3] is None:
-        rate = Fraction(text)
-        for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
-            rate = exact if rate in (round(exact, 2), round(exact, 3)) else rate
-    elif match is not None and int(match[4]):
-        rate = Fraction(text)
-    if not Fraction(1, 60) <= rate <= 1000:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a frame rate, as 24, 29.97 or 30000/1001")
-    return rate
+_time, _rate = _read_by(seconds_in), _read_by(rate_in)
 
 
 def _colour(text: str) -> tuple[int, int, int]:
@@ -1178,22 +1266,9 @@ def _lora(text: str) -> tuple[Path, float]:
         raise argparse.ArgumentTypeError(f"{text!r} is not PATH or PATH=NUMBER") from None
 
 
-def _port(text: str) -> int:
-    value = _count_from(0)(text)
-    if value > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 0 to 65535")
-    return value
-
-
 def _name(text: str) -> str:
     if not (text.isprintable() and len(text.strip()) >= 1 and len(text) <= 60):
         raise argparse.ArgumentTypeError(f"{text!r} is not a name of 1 to 60 letters")
-    return text
-
-
-def _token(text: str) -> str:
-    if re.fullmatch(r"[A-Za-z0-9_-]{16,200}", text) is None:
-        raise argparse.ArgumentTypeError("a token has at least 16 of A-Z a-z 0-9 _ -, or others guess it")
     return text
 
 

@@ -1,4 +1,4 @@
-"""What each command asks of its recipe: plain frozen data, filled by the command line or by hand.
+"""What each command asks of its recipe: plain frozen data, filled by the command line, by a page or by hand.
 
 Nothing here imports more than the standard library, so that reading the command line costs nothing. ``None`` means
 "the recipe decides", never "off".
@@ -6,6 +6,7 @@ Nothing here imports more than the standard library, so that reading the command
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -59,6 +60,7 @@ class AnimateOptions:
         driving: video whose motion is wanted.
         output: mp4 file to write.
         preview: mp4 file that shows reference, driving video and result side by side, enlarged for people.
+        preview_height: of it in pixels, even, >= 16; 256 where nothing is said.
         prompt: what is to be seen; an empty string is a prompt too.
         describe: whether picture and video are put into words for a prompt, where none is given.
         words: by whom.
@@ -106,6 +108,7 @@ class AnimateOptions:
     driving: Path
     output: Path
     preview: Path | None = None
+    preview_height: int | None = None
     prompt: str | None = None
     describe: bool = False
     words: WordsOptions = field(default_factory=WordsOptions)
@@ -161,6 +164,32 @@ class AnimateJobsOptions:
     jobs: Path
     output: Path
     common: AnimateOptions
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """A web page on which pictures are animated.
+
+    Attributes:
+        common: the model and how it is loaded; its reference, driving and output are not looked at.
+        host: name or address that is bound.
+        port: likewise; 0 takes a free one.
+        token: that the link holds; one is made up where others can reach the page, and asked for nowhere else.
+        folder: of uploads and runs; made where it is missing.
+        devices: a worker for each: the number of a card, or ``cpu``; without any one worker, where the model runs by
+            itself.
+        max_video: largest video that is taken, MiB.
+        max_picture: largest picture, MiB.
+    """
+
+    common: AnimateOptions
+    host: str = "127.0.0.1"
+    port: int = 8000
+    token: str | None = None
+    folder: Path = Path("diptych-runs")
+    devices: tuple[str, ...] = ()
+    max_video: int = 512
+    max_picture: int = 32
 
 
 @dataclass(frozen=True)
@@ -592,3 +621,35 @@ class KeepOptions:
     percentile: float | None = None
     review: bool = True
     reviewers: tuple[str, ...] = ("human",)
+
+
+def seconds_in(text: str) -> Fraction:
+    """Seconds, or minutes and hours before them with colons, to the millisecond.
+
+    Raises:
+        ValueError: with what is wrong, for whoever wrote it.
+    """
+    match = re.fullmatch(r"(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6})(?:\.(\d{1,3}))?", text)
+    if match is None:
+        raise ValueError(f"{text!r} is not a time, as 12.5 or 1:02:03")
+    hours, minutes, seconds = (int(part or 0) for part in match.group(1, 2, 3))
+    return Fraction(3600 * hours + 60 * minutes + seconds) + Fraction(int((match[4] or "0").ljust(3, "0")), 1000)
+
+
+def rate_in(text: str) -> Fraction:
+    """Frames per second; 23.976, 29.97 and 59.94 mean what television means by them.
+
+    Raises:
+        ValueError: with what is wrong, for whoever wrote it.
+    """
+    match = re.fullmatch(r"(\d{1,6})(?:\.(\d{1,3}))?|(\d{1,7})/(\d{1,5})", text)
+    rate = Fraction(0)
+    if match is not None and match[3] is None:
+        rate = Fraction(text)
+        for exact in (Fraction(24000, 1001), Fraction(30000, 1001), Fraction(60000, 1001)):
+            rate = exact if rate in (round(exact, 2), round(exact, 3)) else rate
+    elif match is not None and int(match[4]):
+        rate = Fraction(text)
+    if not Fraction(1, 60) <= rate <= 1000:
+        raise ValueError(f"{text!r} is not a frame rate, as 24, 29.97 or 30000/1001")
+    return rate
