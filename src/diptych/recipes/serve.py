@@ -199,12 +199,12 @@ class _Listener:
         self._say(dataclasses.replace(self.now, share=share, beating=True))
 
     def _say(self, now: Progressed) -> None:
-        while self.pipe.poll():
-            if self.pipe.recv() == STOP:
-                raise Stopped
         if now != self.now:
             self.now = now
             self.pipe.send(now)
+        while self.pipe.poll():
+            if self.pipe.recv() == STOP:
+                raise Stopped
 
 
 def _animated(options: AnimateOptions, session: Session, listener: _Listener) -> Word:
