@@ -374,7 +374,8 @@ MOST = [
     ("keep pairs --percentile 30", "keep_pairs", KeepOptions(Path("pairs"), percentile=30)),
     (
         "serve --host 0.0.0.0 --port 80 --token 0123456789abcdef --folder runs --devices 0 1 cpu --max-video 64 "
-        "--max-picture 4 --pose-weights a --detector-weights b --animal-weights c --backbone wan --adapter mine",
+        "--max-picture 4 --review pairs --reviewer ann ben --pose-weights a --detector-weights b --animal-weights c "
+        "--backbone wan --adapter mine",
         "serve",
         ServeOptions(
             common=AnimateOptions(
@@ -394,6 +395,8 @@ MOST = [
             devices=("0", "1", "cpu"),
             max_video=64,
             max_picture=4,
+            review=Path("pairs"),
+            reviewers=("ann", "ben"),
         ),
     ),
 ]

@@ -980,11 +980,15 @@ def _add_serve(commands: _Commands) -> None:
     serve.add_argument(
         "--max-picture", metavar="MB", type=_count_from(1), default=32, help="largest picture taken (default 32)"
     )
+    serve.add_argument("--review", metavar="PAIRS", type=Path, help="also let people check these pairs, as review does")
+    serve.add_argument("--reviewer", metavar="NAME", dest="reviewers", type=_name, nargs="+", help="a link for each")
     _add_pose_weights(serve)
     _add_model(serve)
 
 
 def _serve(args: argparse.Namespace) -> None:
+    if args.reviewers and args.review is None:
+        args.parser.error("--reviewer goes with --review PAIRS")
     _face("app", "serve")(
         ServeOptions(
             host=args.host,
@@ -994,6 +998,8 @@ def _serve(args: argparse.Namespace) -> None:
             devices=tuple(args.devices or ()),
             max_video=args.max_video,
             max_picture=args.max_picture,
+            review=args.review,
+            reviewers=tuple(args.reviewers or ()),
             common=AnimateOptions(
                 reference=Path(),
                 driving=Path(),

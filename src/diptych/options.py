@@ -180,6 +180,8 @@ class ServeOptions:
             itself.
         max_video: largest video that is taken, MiB.
         max_picture: largest picture, MiB.
+        review: folder of self-made pairs that people may check under ``/review``, as by ``diptych review``.
+        reviewers: their names, each with a link; those of before where nothing is said.
     """
 
     common: AnimateOptions
@@ -190,6 +192,8 @@ class ServeOptions:
     devices: tuple[str, ...] = ()
     max_video: int = 512
     max_picture: int = 32
+    review: Path | None = None
+    reviewers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

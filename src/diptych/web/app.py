@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 
 from fastapi import FastAPI
@@ -10,7 +11,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.types import ASGIApp
 
 from diptych.files import locked
-from diptych.options import AnimateOptions, ServeOptions, rate_in, seconds_in
+from diptych.options import AnimateOptions, ReviewOptions, ServeOptions, rate_in, seconds_in
+from diptych.recipes.review import open_review
 from diptych.recipes.serve import examples, start_animator
 from diptych.recipes.uploads import Examiner, Kind
 from diptych.types import InputError
@@ -28,6 +30,7 @@ from diptych.web.animate import (
 from diptych.web.guard import House, is_loopback, links, new_token
 from diptych.web.listen import listen
 from diptych.web.queue import Queue
+from diptych.web.review import announce, review_app
 from diptych.web.shelf import Record, Shelf
 
 
@@ -36,7 +39,7 @@ def create_app(studio: Studio, review: ASGIApp | None = None) -> FastAPI:
 
     Args:
         studio: everything behind them.
-        review: another app, to be found under ``/review``.
+        review: the pages of a review, to be found under ``/review``.
     """
     app = _empty()
     _furnish(app, studio, review)
@@ -58,7 +61,11 @@ def serve(options: ServeOptions) -> None:
     token = options.token or (None if is_loopback(options.host) else new_token())
     # Twice the limit, so that who exceeds it by little is told of the file, not of a request.
     house = House(options.host, options.port, token, 2 * max(limits.values()))
-    with locked(folder / "lock"):
+    with locked(folder / "lock"), ExitStack() as opened:
+        review = None
+        if options.review is not None:
+            review = open_review(ReviewOptions(options.review, options.reviewers))
+            opened.callback(review.reviews.close)
         shelf, look = Shelf(folder), Examiner(folder)
         queue = Queue(
             shelf,
@@ -73,7 +80,10 @@ def serve(options: ServeOptions) -> None:
             print("diptych: loading the model.", file=sys.stderr, flush=True)
             ready = queue.open()
             poses = options.common.pose_weights is not None
-            _furnish(app, Studio(shelf, queue, look, ready, limits, poses, tuple(examples(folder))))
+            studio = Studio(shelf, queue, look, ready, limits, poses, tuple(examples(folder)))
+            _furnish(app, studio, None if review is None else review_app(review))
+            if review is not None:
+                announce(review, bound, "/review")
             print(f"diptych: open {links(bound, ['/'])[0]} (Ctrl-C stops)", file=sys.stderr, flush=True)
 
         try:

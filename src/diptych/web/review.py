@@ -24,7 +24,7 @@ from diptych.synth.overview import overview
 from diptych.synth.review import REASONS, Answer, Progress, Reviewer, StaleError, Turn
 from diptych.synth.viewing import Role
 from diptych.types import InputError
-from diptych.web.guard import House, bracketed, same
+from diptych.web.guard import House, links, same
 from diptych.web.listen import listen
 
 _PAGES = {
@@ -62,7 +62,7 @@ def serve_review(options: ReviewOptions) -> None:
     """
     review = open_review(options)
     try:
-        listen(review_app(review), House(options.host, options.port), lambda house: _announce(review, house))
+        listen(review_app(review), House(options.host, options.port), lambda house: announce(review, house))
     finally:
         review.reviews.close()
 
@@ -239,9 +239,14 @@ def _page(name: str) -> bytes:
     return files("diptych.web").joinpath("pages", name).read_bytes()
 
 
-def _announce(review: Review, house: House) -> None:
-    host = "127.0.0.1" if house.hosts is None else bracketed(house.host)
-    there = f"http://{host}:{house.port}"
+def announce(review: Review, house: House, under: str = "") -> None:
+    """Prints the links of all reviewers, and that of the overview.
+
+    Args:
+        review: what they check.
+        house: where its pages are served.
+        under: path that they are served under.
+    """
     for who in review.reviewers:
-        print(f"{who.name} ({who.kind}): {there}/r/{who.token}")
-    print(f"overview: {there}/o/{review.admin}", flush=True)
+        print(f"{who.name} ({who.kind}): {links(house, [f'{under}/r/{who.token}'])[0]}")
+    print(f"overview: {links(house, [f'{under}/o/{review.admin}'])[0]}", flush=True)
