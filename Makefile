@@ -9,7 +9,7 @@
 #   TORCH='torch==2.9.1'   which torch
 #   TORCH_INDEX=https://   the package index that holds the torch you want
 #   PIP_ARGS='...'         further options for every pip install
-#   THREADS=2              threads of the tests
+#   JOBS=2                 tests at a time, each on THREADS=1 threads
 #   PYTEST_ARGS='-k mask'  further options for pytest
 
 PYTHON ?= python3
@@ -19,7 +19,8 @@ PIP_ARGS ?=
 TORCH_INDEX ?=
 MINI_ARGS ?=
 PYTEST_ARGS ?=
-THREADS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8)))
+JOBS ?= $(shell n=$$(nproc 2>/dev/null || getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((n < 8 ? n : 8)))
+THREADS ?= 1
 
 # With an NVIDIA card that answers, or an index chosen by the user, pip may take the newest torch. Without, this version
 # is the one whose CPU build the project is tested with.
@@ -50,7 +51,7 @@ animate: $(CORE)
 	@echo "The result is $(OUT)/animate.mp4; $(OUT)/animate_preview.mp4 shows it beside the picture and the clip."
 
 test: check
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check
