@@ -1,7 +1,7 @@
 """A real Chromium for pages: tests that use ``page`` fail on anything the console complains of.
 
-Tests import the fixtures: ``from browser import chromium, page  # noqa: F401``. Where no browser is found, they are
-skipped and say so.
+``tests/web/conftest.py`` gives the fixtures to every test of a page. Where no browser is found, they are skipped and
+say so.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The Animate page in a real Chromium: what people do there, on a desk and on a phone, and what they are shown."""
 
-# ruff: noqa: F811, RUF001  fixtures are imported, and multiplication signs are meant
+# ruff: noqa: RUF001  multiplication signs are meant
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ import re
 
 import pytest
 
-from browser import chromium, page  # noqa: F401
 from diptych.media.video import read_frames
-from serving import Visitor, files, model, server, until  # noqa: F401
+from serving import Visitor, until
 
 STEPS = "30"
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from browser import chromium, page  # noqa: F401
 from diptych.options import ReviewOptions
 from diptych.recipes.review import Review, open_review
 from diptych.web.review import review_app
@@ -108,7 +107,7 @@ def until(done: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
-def test_fifty_verdicts_by_keys_with_a_reload_in_the_middle(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_fifty_verdicts_by_keys_with_a_reload_in_the_middle(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(50, "ann")
     opened = enter(page(), pages, review)
     for number in range(50):
@@ -134,7 +133,7 @@ def test_fifty_verdicts_by_keys_with_a_reload_in_the_middle(reviewing: Any, page
     assert opened.locator("#motion [aria-pressed=true]").inner_text().startswith("Yes")
 
 
-def test_two_reviewers_at_once_never_get_the_same_pair(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_two_reviewers_at_once_never_get_the_same_pair(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(6, "ann", "ben")
     people = [enter(page(), pages, review, 0), enter(page(390, 844), pages, review, 1)]
     for _ in range(3):
@@ -147,7 +146,7 @@ def test_two_reviewers_at_once_never_get_the_same_pair(reviewing: Any, page: Ope
         opened.locator("#rest").wait_for(state="visible")
 
 
-def test_frames_are_exact_and_in_step(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_frames_are_exact_and_in_step(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(2, "ann", frames=FRAMES)
     opened = enter(page(), pages, review)
 
@@ -180,7 +179,7 @@ def test_frames_are_exact_and_in_step(reviewing: Any, page: Opened) -> None:  # 
     at_frame(7)
 
 
-def test_slow_motion_and_loop(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_slow_motion_and_loop(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(2, "ann", frames=FRAMES)
     opened = enter(page(), pages, review)
     opened.keyboard.press("-")
@@ -198,7 +197,7 @@ def test_slow_motion_and_loop(reviewing: Any, page: Opened) -> None:  # noqa: F8
     until(lambda: 0 < opened.evaluate(NUMBERS)[0] < FRAMES - 1)
 
 
-def test_keys_reasons_and_help(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_keys_reasons_and_help(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(2, "ann")
     opened = enter(page(), pages, review)
     assert opened.locator("#send").is_disabled()
@@ -226,7 +225,7 @@ def test_keys_reasons_and_help(reviewing: Any, page: Opened) -> None:  # noqa: F
 
 def test_an_answer_that_nobody_heard_of_is_sent_again_and_counts_once(
     reviewing: Any,
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
 ) -> None:
     pages, review = reviewing(2, "ann")
     opened = chromium.new_page()  # its console complains of the broken line, as it should
@@ -247,7 +246,7 @@ def test_an_answer_that_nobody_heard_of_is_sent_again_and_counts_once(
 
 
 @pytest.mark.parametrize(("width", "height"), [(390, 844), (1280, 720)])
-def test_nothing_is_cut_off(reviewing: Any, page: Opened, width: int, height: int) -> None:  # noqa: F811
+def test_nothing_is_cut_off(reviewing: Any, page: Opened, width: int, height: int) -> None:
     pages, review = reviewing(2, "ann")
     opened = enter(page(width, height), pages, review)
     opened.keyboard.press("2")
@@ -264,7 +263,7 @@ def test_nothing_is_cut_off(reviewing: Any, page: Opened, width: int, height: in
     assert send["y"] + send["height"] <= height
 
 
-def test_words_of_a_manifest_stay_words(reviewing: Any, page: Opened, tmp_path: Path) -> None:  # noqa: F811
+def test_words_of_a_manifest_stay_words(reviewing: Any, page: Opened, tmp_path: Path) -> None:
     folder = numbered_pairs(tmp_path / "hostile", 0)
     script = "<script>window.taken = 1</script><img src=x onerror='window.taken = 2'>\"'`${window.taken = 3}"
     lines = [
@@ -291,7 +290,7 @@ def test_words_of_a_manifest_stay_words(reviewing: Any, page: Opened, tmp_path: 
     assert opened.evaluate("() => window.taken ?? null") is None
 
 
-def test_the_overview_shows_kappa_and_hands_out_verdicts(reviewing: Any, page: Opened) -> None:  # noqa: F811
+def test_the_overview_shows_kappa_and_hands_out_verdicts(reviewing: Any, page: Opened) -> None:
     pages, review = reviewing(4, "ann", "ben", wanted=2)
     for who, answers in zip(review.reviewers, ("1100", "1000"), strict=True):
         state = pages.get(f"/r/{who.token}/turn").json

@@ -7,10 +7,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from browser import chromium, page  # noqa: F401
 from diptych.synth.review import Reviews, decisions
 from review_folder import numbered_pairs
-from serving import model, served  # noqa: F401
+from serving import served
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
 
 def test_a_reviewer_comes_in_by_a_link_and_answers_by_keys(
     tmp_path: Path,
-    model: Path,  # noqa: F811
-    page: Callable[..., Page],  # noqa: F811
+    model: Path,
+    page: Callable[..., Page],
 ) -> None:
     pairs = numbered_pairs(tmp_path / "pairs", 2)
     with served(tmp_path / "runs", model, "--review", str(pairs), "--reviewer", "ann") as server:

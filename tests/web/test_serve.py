@@ -1,7 +1,5 @@
 """``diptych serve`` over HTTP: its results are the command line's, and nothing that happens to it costs a window."""
 
-# ruff: noqa: F811  fixtures are imported
-
 from __future__ import annotations
 
 import json
@@ -13,7 +11,7 @@ import pytest
 from diptych.media.video import frame_times, probe
 from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files
-from serving import Visitor, files, model, served, server, until  # noqa: F401
+from serving import Visitor, served, until
 
 SLOW = 16
 """Steps that make a window of the tiny model last long enough to be interrupted."""
