@@ -120,11 +120,11 @@ def test_the_driver_gap_is_zero_for_the_deaf_and_large_for_who_copies_the_driver
     class Deaf(torch.nn.Module):
         words = Denoiser(DENOISER).words
 
-        def forward(self, x, sigma, text):
+        def forward(self, x, sigma, text, panels=2):
             return x[:, :128] - x[:, 128:256, :1, :, : x.shape[-1] // 2].repeat(1, 1, x.shape[2], 1, 2), None
 
     class Copies(Deaf):
-        def forward(self, x, sigma, text):
+        def forward(self, x, sigma, text, panels=2):
             motion = x[:, 128:256, :, :, x.shape[-1] // 2 :]
             return x[:, :128] - torch.cat([motion, motion], dim=-1), None
 

@@ -13,7 +13,7 @@ from diptych.options import AnimateOptions
 from diptych.recipes.animate import animate_files
 from serving import Visitor, served, until
 
-SLOW = 16
+SLOW = 64
 """Steps that make a window of the tiny model last long enough to be interrupted."""
 
 
