@@ -41,7 +41,7 @@ def processes(count: int) -> Iterator[Crew]:
     if count <= 1:
         yield Crew()
         return
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_alone) as pool:
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=alone) as pool:
         yield Crew(pool, count)
 
 
@@ -101,7 +101,7 @@ def _each(items: Sequence[I], work: Callable[[I], None], crew: Crew) -> Iterator
             future.cancel()
 
 
-def _alone() -> None:
+def alone() -> None:
     """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
     import cv2
 

@@ -116,6 +116,15 @@ def write_json(path: Path, value: object) -> None:
         draft.write_text(json.dumps(value, indent=2, default=str) + "\n", encoding="utf-8")
 
 
+def read_record(path: Path) -> dict[str, Any] | None:
+    """A JSON object that a job wrote down; None where none can be read, so that its item is done again."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
 def sha256(path: Path) -> str:
     """Hexadecimal SHA-256 of a file's bytes."""
     digest = hashlib.sha256()

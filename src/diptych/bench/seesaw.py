@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from diptych.bench.measures import Mask
 from diptych.bench.scene import Lab, figure_weight, scene_without_figures, to_lab
+from diptych.method.rhythm import detrended_distances
 from diptych.types import Frames
 
 OTHER_CHARACTER = 31.0
@@ -197,14 +198,7 @@ def _rhythm(seen: _Seen) -> tuple[NDArray[np.float64], float]:
     """
     shade = (seen.lab - seen.scene) * seen.weight[..., None]
     rows = np.stack([cv2.GaussianBlur(frame, (0, 0), _SHADE_BLUR) for frame in shade]).reshape(len(shade), -1)
-    rows = rows.astype(np.float64) - rows.mean(axis=0)
-    squares = np.sum(rows**2, axis=1)
-    table = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0))
-    whole = float(np.linalg.norm(table))
-    for lag in range(len(table)):
-        i = np.arange(len(table) - lag)
-        table[i, i + lag] -= table[i, i + lag].mean()
-        table[i + lag, i] = table[i, i + lag]
+    table, whole = detrended_distances(rows.astype(np.float64) - rows.mean(axis=0))
     left = float(np.linalg.norm(table))
     if whole == 0.0:
         return np.zeros_like(table), 0.0

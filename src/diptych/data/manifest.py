@@ -13,6 +13,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from diptych.files import replacing, sha256
+from diptych.method.bootstrap import Reviewer
 from diptych.types import InputError
 
 LONGEST_LINE = 1 << 16
@@ -59,10 +60,6 @@ class Judged(BaseModel):
     judge: Annotated[str, Field(min_length=1, max_length=200)]
     scores: dict[str, Annotated[float, Field(ge=1, le=5)]]
     average: Annotated[float, Field(ge=1, le=5)]
-
-
-Reviewer = Literal["human", "scripted", "truth"]
-"""What kind of reviewer gave a verdict; only the first is a person."""
 
 
 class Pair(BaseModel):

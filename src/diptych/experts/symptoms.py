@@ -32,6 +32,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.method.judging import Performance
+from diptych.method.rhythm import detrended_distances
 from diptych.types import Frames, Picture
 
 Floats = NDArray[np.float32]
@@ -141,13 +142,7 @@ def _rhythm(lab: Floats) -> NDArray[np.float64]:
     shade = lab - np.median(lab, axis=0)
     rows = np.stack([cv2.GaussianBlur(frame, (0, 0), blur) for frame in shade]).reshape(len(lab), -1).astype(np.float64)
     rows -= rows.mean(axis=0)
-    squares = np.sum(rows**2, axis=1)
-    table = np.sqrt(np.maximum(squares[:, None] + squares - 2 * rows @ rows.T, 0))
-    whole = float(np.linalg.norm(table))
-    for lag in range(len(table)):
-        i = np.arange(len(table) - lag)
-        table[i, i + lag] -= table[i, i + lag].mean()
-        table[i + lag, i] = table[i, i + lag]
+    table, whole = detrended_distances(rows)
     longest = max(float(np.linalg.norm(table)), 0.05 * whole)
     return table / longest if longest > 0 else table
 

@@ -8,12 +8,11 @@ item is made again.
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from diptych.files import write_json, writing_errors
+from diptych.files import read_record, write_json, writing_errors
 
 Step = Literal["clips", "poses", "captions", "latents"]
 STEPS: tuple[Step, ...] = ("clips", "poses", "captions", "latents")
@@ -75,11 +74,7 @@ class Dataset:
 
     def read(self, step: Step, key: str) -> Record | None:
         """An item's record, or None where it has none that can be read."""
-        try:
-            found = json.loads(self.record(step, key).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return read_record(self.record(step, key))
 
     def write(self, step: Step, key: str, record: Record) -> None:
         """Writes an item's record; from now on the item is done.

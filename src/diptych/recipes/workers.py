@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from itertools import islice
-from multiprocessing import get_context, parent_process
-from multiprocessing.connection import wait
-from threading import Thread
+from multiprocessing import get_context
 
 import torch
 
+from diptych.crew import alone
 from diptych.progress import progress
 
 
@@ -53,10 +51,6 @@ def make_shards(
 
 
 def _alone() -> None:
-    """Makes a worker one of one thread, and one that does not outlive the run, however that ends."""
+    """Makes a worker one of one thread, torch's included, which is loaded already."""
+    alone()
     torch.set_num_threads(1)
-    os.environ["OMP_NUM_THREADS"] = "1"
-    run = parent_process()
-    assert run is not None
-    # A killed run closes nothing: its workers would wait for the next shard for ever.
-    Thread(target=lambda: (wait([run.sentinel]), os._exit(1)), daemon=True).start()

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from pydantic import ValidationError
 
 from diptych.data.manifest import Entry, write_manifest
-from diptych.files import replacing, sweep_below, write_json, writing_errors
+from diptych.files import read_record, replacing, sweep_below, write_json, writing_errors
 from diptych.types import InputError
 
 Record = dict[str, Any]
@@ -116,11 +116,7 @@ class PairsFolder:
 
     def read(self, name: str) -> Record | None:
         """The record of a pair; None where it has none that can be read."""
-        try:
-            found = json.loads(self.record(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return read_record(self.record(name))
 
     def write(self, name: str, record: Mapping[str, Any]) -> None:
         """Writes the record of a pair; from now on it is done, or has failed.

@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from diptych.crew import processes, run_items, threads
+from diptych.crew import let_go, once, processes, run_items, threads
 from diptych.data.manifest import Entry, read_manifest
 from diptych.files import locked, replacing, sha256, sweep_below, write_json, writing_errors
 from diptych.media.image import read_image
@@ -117,6 +118,7 @@ def score(pairs: Path, judging: Judging, *, workers: int = 1, quiet: bool = Fals
         try:
             _judge_all(left, len(items), judged, judging, workers, quiet, account)
         finally:
+            let_go()
             account.write()
             scored, failed = _tell(judged, items)
             facts = {
@@ -194,22 +196,9 @@ def judge_pair(item: PairItem, judged: JudgedFolder, make: Callable[[], Judge]) 
     except InputError as error:
         found: Record = {"failed": {"files": str(error)}}
     else:
-        found = _found(_made(make)(performance), item.entry.id, judged.judge)
+        found = _found(once(make)(performance), item.entry.id, judged.judge)
     seconds = round(time.monotonic() - began, 3)
     write_json(judged.record(item.entry.id), {"made_from": item.made_from, **found, "seconds": seconds})
-
-
-_MAKING = threading.Lock()
-
-
-def _made(make: Callable[[], Judge]) -> Judge:
-    with _MAKING:  # or several threads would make one each
-        return _cached(make)
-
-
-@functools.lru_cache(maxsize=1)
-def _cached(make: Callable[[], Judge]) -> Judge:
-    return make()
 
 
 def _found(verdict: Verdict, name: str, judge: str) -> Record:
@@ -250,7 +239,7 @@ def read_performance(folder: Path, entry: Entry) -> Performance:
             raise InputError(f"{entry.files[key]} is not the file it was; make the pair again.")
     return Performance(
         frames=_frames(files["driving"], entry),
-        fps=_fps(entry),
+        fps=float(Fraction(entry.fps)),
         reference=read_image(files["identity"]),
         driver=_frames(files["target"], entry),
         caption=entry.prompt,
@@ -269,11 +258,6 @@ def _frames(path: Path, entry: Entry) -> Frames:
         more = "more" if len(kept) > entry.frames else "fewer"
         raise InputError(f"{path} has {more} frames than the {entry.frames} of its pair; make the pair again.")
     return np.stack(kept)
-
-
-def _fps(entry: Entry) -> float:
-    numerator, _, denominator = entry.fps.partition("/")
-    return int(numerator) / int(denominator or 1)
 
 
 # --- what is written ------------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ PAIRS/judged/JUDGE/items/        a record for every pair that was looked at
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,13 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from diptych.data.manifest import Judged
+from diptych.data.manifest import LONGEST_LINE, Judged
+from diptych.files import read_record
 from diptych.method.judging import Dimension
 from diptych.types import InputError
 
 Record = dict[str, Any]
 Score = Annotated[float, Field(ge=1, le=5)]
-
-_LONGEST_LINE = 1 << 16
 
 
 class Scored(BaseModel):
@@ -86,11 +84,7 @@ class JudgedFolder:
 
     def read(self, name: str) -> Record | None:
         """The record of a pair; None where it has none that can be read."""
-        try:
-            found = json.loads(self.record(name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        return read_record(self.record(name))
 
 
 def read_verdicts(path: Path) -> list[Scored]:
@@ -106,7 +100,7 @@ def read_verdicts(path: Path) -> list[Scored]:
     found: dict[str, Scored] = {}
     for number, line in enumerate(lines, start=1):
         try:
-            if len(line) > _LONGEST_LINE:
+            if len(line) > LONGEST_LINE:
                 raise ValueError("too long")
             scored = Scored.model_validate_json(line)
         except (ValidationError, ValueError):
