@@ -81,7 +81,7 @@ class Started:
 
 
 def run(words: Sequence[str], folder: Path, moment: Moment | None = None) -> Ran:
-    """Runs ``diptych WORDS`` on two threads, to its end or to the moment."""
+    """Runs ``diptych WORDS`` on one thread, to its end or to the moment."""
     return wait(start(words, folder, folder, moment))
 
 
@@ -123,7 +123,7 @@ def _child(words: list[str], folder: str, moment: Moment | None, log: str, count
         os.dup2(said.fileno(), 2)
     import torch
 
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     counter = itertools.count(1)
     seen = 0
 

@@ -137,7 +137,7 @@ def test_training_the_mini(tmp_path):
     settings = ["--set", "draws=256", "denoiser_loop.steps=24", "vae_loop.steps=12", "fitted=8"]
 
     def words(folder):
-        return ["train", "mini", "--size", "tiny", "-o", str(folder), "--threads", "2", *settings]
+        return ["train", "mini", "--size", "tiny", "-o", str(folder), "--threads", "1", *settings]
 
     for folder in (out, unbroken):
         folder.mkdir()

@@ -26,6 +26,7 @@ def test_a_reviewer_comes_in_by_a_link_and_answers_by_keys(
             (ann,) = reviews.reviewers()
         opened = page()
         opened.goto(f"{server.url}review/r/{ann.token}")
+        opened.locator("#work").wait_for(state="visible")  # before it nothing is asked yet, and keys mean nothing
         for keys in ("13", "24"):
             opened.locator("#waiting").wait_for(state="hidden")
             before = opened.locator("#mine").inner_text()
