@@ -12,7 +12,7 @@ from diptych.data.pair_draws import PairDrawSettings, pair_draw
 from diptych.data.pairs import PairSource, PuppetPairs, pair_sources
 from diptych.data.poses import ClipPoses, write_poses
 from diptych.files import sha256
-from diptych.media.frame import fit, panel_for
+from diptych.media.frame import Stand, fit, panel_for
 from diptych.media.image import write_image
 from diptych.media.video import write_clip
 from diptych.method.rgb_augment import NOTHING, RgbAugment, mirrored
@@ -71,6 +71,31 @@ def test_an_unchanged_driver_is_fitted_as_a_session_fits_it():
     assert np.array_equal(made.output, fit(numbered()[numbers(made.output)], box)[0])
 
 
+def by_rows(picture):
+    """Finds a bright row as a figure that stands on it, half as tall as the picture."""
+    rows = picture.astype(float).mean((1, 2))
+    return Stand(picture.shape[1] / 2, float(rows.argmax()), picture.shape[0] / 2)
+
+
+def test_a_driver_is_brought_to_the_references_place_where_the_contract_asks_for_it():
+    """A bright row at 6 of 30 in the driver and at 36 of 48 in the footage: the draw shows both at one height."""
+    placed, driving, target = replace(AGREED, motion_fit="figure"), numbered(height=30, width=40), numbered()
+    driving[:, 6], target[:, 36] = 255, 255
+    for share in (0.0, 1.0):
+        settings = replace(PLAIN, history_share=share)
+        made = pair_draw(driving, target, "", placed, rng(), settings, locate=by_rows)
+        rows = [frames.astype(float).mean((2, 3)).argmax(1) for frames in (made.motion, made.output)]
+        assert np.ptp(np.concatenate(rows)) <= 1
+        assert np.array_equal(numbers(made.motion), numbers(made.output)[made.window.lead_in :])
+    seen = replace(settings, augment=replace(NOTHING, mirror_share=1.0))
+    other = pair_draw(driving, target, "", placed, rng(), seen, locate=by_rows)
+    assert np.array_equal(other.motion, mirrored(made.motion))
+    moved = replace(settings, recoded_share=1.0, augment=RgbAugment(crop_share=0.0, stretch_share=1.0))
+    assert pair_draw(driving, target, "", placed, rng(), moved, locate=by_rows).motion.shape == made.motion.shape
+    with pytest.raises(ValueError, match="somebody who finds it"):
+        pair_draw(driving, target, "", placed, rng(), PLAIN)
+
+
 def test_augmentation_changes_the_driver_and_never_the_answer():
     strong = RgbAugment(crop_share=1.0, stretch_share=1.0, mirror_share=0.0, colour_share=1.0, blur_share=1.0)
     for seed in range(6):
@@ -118,6 +143,17 @@ def test_previews_show_drivers_as_they_are():
 
 
 # --- the made-up world ----------------------------------------------------------------------------------------------
+
+
+def test_puppets_are_brought_to_the_references_place_too():
+    def centre(picture):
+        return Stand(picture.shape[1] / 2, picture.shape[0] / 2, picture.shape[0] / 2)
+
+    one = PuppetPairs().draw(2, 0, replace(AGREED, motion_fit="figure"), PLAIN, 0, centre)
+    plain = PuppetPairs().draw(2, 0, AGREED, PLAIN, 0)
+    assert one.motion.shape == plain.motion.shape
+    assert np.array_equal(one.output, plain.output)
+    assert not np.array_equal(one.motion, plain.motion)
 
 
 def test_puppets_give_exact_pairs_the_same_ones_every_time():

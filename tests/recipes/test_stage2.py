@@ -103,7 +103,7 @@ def losses(folder):
 
 def test_what_comes_out_is_driven_by_footage_and_says_where_it_set_out_from(trained, pose, mini):
     agreed, notes = read_contract(trained / "adapter"), read_notes(trained / "adapter")
-    assert (agreed.backbone, agreed.motion, agreed.motion_fit, agreed.rank) == ("mini", "rgb", "frame", 4)
+    assert (agreed.backbone, agreed.motion, agreed.motion_fit, agreed.rank) == ("mini", "rgb", "figure", 4)
     assert notes["warm_start"] == [sha256(pose / LAYERS)]
     run = json.loads((trained / "run.json").read_text())
     assert run["command"] == "train stage2_rgb"

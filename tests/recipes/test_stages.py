@@ -196,6 +196,7 @@ def test_a_dry_run_prints_every_setting_and_touches_nothing(mini, tmp_path, caps
     [
         (("draws.shortest", "21"), "windows of 21 to 17"),
         (("panel_area", "4096"), "one size"),
+        (("motion_fit", "figure"), "stage1_pose .*motion_fit=figure.*leave it at frame"),
         (("lead_in", "6"), "lead_in"),
         (("adapter.targets", "some"), "adapter.targets"),
     ],

@@ -18,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from diptych.data.draws import Draw, box_for
+from diptych.data.draws import Draw, Locate, box_for
 from diptych.data.manifest import Entry, read_manifest
 from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, pose_draw
 from diptych.data.poses import ClipPoses, read_poses
@@ -58,8 +58,10 @@ class ClipSource(Protocol[S]):
         """How many are not used, by reason."""
         ...
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: S, seed: int) -> Draw:
-        """The ``number``-th draw of a clip."""
+    def draw(
+        self, clip: int, number: int, contract: Contract, settings: S, seed: int, locate: Locate | None = None
+    ) -> Draw:
+        """The ``number``-th draw of a clip; ``locate`` finds figures, for contracts that ask where they stand."""
         ...
 
 
@@ -88,7 +90,15 @@ class PuppetSource:
         """Nothing is."""
         return {}
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: PoseDrawSettings, seed: int) -> Draw:
+    def draw(
+        self,
+        clip: int,
+        number: int,
+        contract: Contract,
+        settings: PoseDrawSettings,
+        seed: int,
+        locate: Locate | None = None,
+    ) -> Draw:
         """A window rendered at a rate of its own."""
         rng = draw_rng(seed, f"{self.identity} {clip}", number)
         footage = draw_footage(clip, self.split)
@@ -150,7 +160,15 @@ class ManifestSource:
         """How many there are."""
         return len(self.entries)
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: PoseDrawSettings, seed: int) -> Draw:
+    def draw(
+        self,
+        clip: int,
+        number: int,
+        contract: Contract,
+        settings: PoseDrawSettings,
+        seed: int,
+        locate: Locate | None = None,
+    ) -> Draw:
         """A window of a clip.
 
         Raises:

@@ -29,7 +29,7 @@ from diptych.types import Frames, Picture, Stand
 LAYERS = 1 + len(LIMBS)
 """Layers of ``Draw.figures``: what figures cover, then every limb."""
 
-_FINER = 2
+FINER = 2
 """Times as many pixels a side that a driver has where a part of it may be shown."""
 
 DRAWS = 5
@@ -163,13 +163,13 @@ def _driving(
     else:
         # Finer than the panel, as real drivers are: a view may show a part of it alone. The first frame of the video,
         # wherever this window lies in it, is what the view follows from.
-        wide, high = _FINER * asked.width, _FINER * asked.height
+        wide, high = FINER * asked.width, FINER * asked.height
         rendered = pair.driving(np.append(pair.start, times), wide, high, depth=with_depth)
         if locate is None:
             stands = stand_of(pair.reference_scene, box.width, box.height), stand_of(pair.driving_scene, wide, high)
             chosen = figure_view(*stands, box, (wide, high))
         else:
-            reference = pair.reference(_FINER * box.width, _FINER * box.height).frames[0]
+            reference = pair.reference(FINER * box.width, FINER * box.height).frames[0]
             chosen = located_view(reference, rendered.frames[0], box, locate)
         driver = [view(frames[1:], chosen, height, width) for frames in _streams(rendered)]
         mask = view(_grey(rendered.mask[1:]), chosen, height, width)[..., 0]
@@ -201,7 +201,7 @@ def pictures(number: int, area: int, *, split: str = "train") -> list[tuple[Pict
     first = np.array([pair.start])
     made: list[tuple[Picture, Stand]] = []
     for scene, aspect in ((pair.reference_scene, pair.reference_aspect), (pair.driving_scene, pair.driving_aspect)):
-        box = panel_for(round(1000 * aspect), 1000, _FINER**2 * area)
+        box = panel_for(round(1000 * aspect), 1000, FINER**2 * area)
         shown = pair.reference(box.width, box.height) if not made else pair.driving(first, box.width, box.height)
         made.append((shown.frames[0], stand_of(scene, box.width, box.height)))
     return made

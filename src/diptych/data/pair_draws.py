@@ -7,16 +7,17 @@ real. The driver is augmented, since it stands where its maker's skeletons stood
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import numpy as np
 
-from diptych.data.draws import Draw, damaged, recoded
+from diptych.data.draws import Draw, Locate, damaged, recoded
 from diptych.data.pose_draws import Poses, at_frames, drawn
 from diptych.data.windows import WindowSettings, choose
-from diptych.media.frame import fit, panel_for, place_in, resize
+from diptych.media.frame import View, fit, located_view, panel_for, place_in, resize, view
 from diptych.method.contract import Contract
 from diptych.method.pose_augment import PoseAugment, augment
 from diptych.method.rgb_augment import (
@@ -31,7 +32,7 @@ from diptych.method.rgb_augment import (
     recoloured,
 )
 from diptych.puppets.swapped import Bodies
-from diptych.types import Frames
+from diptych.types import Frames, Picture
 
 PAIR_DRAWS = 1
 """Counts the changes of what a draw is: latents cached for one count are not those of another."""
@@ -76,6 +77,7 @@ def pair_draw(
     *,
     poses: Poses = (),
     taken: Sequence[int] = (1,),
+    locate: Locate | None = None,
 ) -> Draw:
     """One window of a pair.
 
@@ -89,17 +91,23 @@ def pair_draw(
         settings: shares and augmentation.
         poses: of the target's figures, joints in its pixels, for draws that are driven by them.
         taken: strides that may be drawn, from :func:`~diptych.data.windows.strides`.
+        locate: says where the figures of a picture stand, for contracts that bring the driver's to the reference's
+            place, and needed by those.
 
     Returns:
         A draw without layers of figures. All of the driver's frame is in its panel, or the part that augmentation
-        leaves, as at inference.
+        leaves; where the contract asks for it, that part is seen so that its figure stands in the reference's place.
+        Either is what a session does.
 
     Raises:
         InputError: if the footage is too short.
+        ValueError: if driver, footage and poses do not go together, or nobody was given to find figures.
     """
     n, height, width = target.shape[:3]
     if len(driving) != n or any(len(skeleton.joints) != n for skeleton in poses):
         raise ValueError(f"a driver of {len(driving)} frames and poses do not go with {n} frames")
+    if contract.motion_fit == "figure" and locate is None:
+        raise ValueError("drivers are to be brought to the reference's place; give somebody who finds it")
     chosen = choose(n, contract, settings, rng, taken)
     window, shown = chosen.window, chosen.frames[chosen.window.lead_in :]
     box = panel_for(width, height, contract.panel_area, contract.panel_multiple)
@@ -111,7 +119,15 @@ def pair_draw(
         motion = drawn(at_frames(moved, shown), box, width)
     else:
         altered = draw_alteration(settings.augment, rng)
-        motion = _driver(driving[shown], altered, rng.random() < settings.recoded_share, output.shape[1:3], rng)
+        coded = rng.random() < settings.recoded_share
+        if contract.motion_fit == "frame":
+            motion = _fitted(driving[shown], altered, coded, output.shape[1:3], rng)
+        else:
+            assert locate is not None  # refused above
+            # A view follows from the first frame of all, which a window that continues a video does not show.
+            first = int(chosen.frames[0] if window.history else shown[0])
+            beside = functools.partial(located_view, target[int(chosen.frames[0])], box=box, locate=locate)
+            motion = _viewed(driving[[first, *shown]], altered, coded, output.shape[1:3], rng, beside)
     if altered.mirrored:
         output, prompt = mirrored(output), mirrored_words(prompt)
     history = damaged(output[1 : 1 + window.history], rng) if window.history else None
@@ -119,7 +135,7 @@ def pair_draw(
     return Draw(window, output[0], motion, output, history, told)
 
 
-def _driver(
+def _fitted(
     frames: Frames, altered: Alteration, coded: bool, panel: tuple[int, int], rng: np.random.Generator
 ) -> Frames:
     """An altered driver as a session would bring it into its panel: fitted, padded with grey."""
@@ -127,8 +143,27 @@ def _driver(
     height, width = part.shape[1:3]
     box = place_in(max(1, round(altered.stretch * width)), height, *panel)
     # Scaled once, and altered at the panel's size, where it is cheap; the grey around it is nobody's colour.
-    picture = blurred(recoloured(resize(part, box.width, box.height), altered), altered.blur)
-    if coded:
-        picture = recoded(picture, rng)
-    motion = fit(picture, box)[0]
+    motion = fit(_spoilt(resize(part, box.width, box.height), altered, coded, rng), box)[0]
     return mirrored(motion) if altered.mirrored else motion
+
+
+def _viewed(
+    frames: Frames,
+    altered: Alteration,
+    coded: bool,
+    panel: tuple[int, int],
+    rng: np.random.Generator,
+    view_of: Callable[[Picture], View],
+) -> Frames:
+    """The same as seen in a view, which follows from the first frame; that one is not part of the motion."""
+    part = cropped(frames, altered.box)
+    height, width = part.shape[1:3]
+    stretched = resize(part, max(1, round(altered.stretch * width)), height)
+    motion = _spoilt(view(stretched[1:], view_of(stretched[0]), *panel), altered, coded, rng)
+    return mirrored(motion) if altered.mirrored else motion
+
+
+def _spoilt(frames: Frames, altered: Alteration, coded: bool, rng: np.random.Generator) -> Frames:
+    """Frames in other colours, out of focus, compressed."""
+    picture = blurred(recoloured(frames, altered), altered.blur)
+    return recoded(picture, rng) if coded else picture

@@ -24,7 +24,7 @@ from diptych.data.dataset import (
     told,
     too_short,
 )
-from diptych.data.draws import Draw, box_for
+from diptych.data.draws import FINER, Draw, Locate, box_for
 from diptych.data.manifest import Entry
 from diptych.data.pair_draws import PAIR_DRAWS, PairDrawSettings, pair_draw
 from diptych.data.pose_draws import Poses
@@ -64,19 +64,29 @@ class PuppetPairs:
         """Nothing is."""
         return {}
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: PairDrawSettings, seed: int) -> Draw:
+    def draw(
+        self,
+        clip: int,
+        number: int,
+        contract: Contract,
+        settings: PairDrawSettings,
+        seed: int,
+        locate: Locate | None = None,
+    ) -> Draw:
         """A window rendered at a rate of its own."""
         rng = draw_rng(seed, f"{self.identity} {clip}", number)
         pair = draw_swapped(clip, self.split, self.bodies)
         fps = float(np.exp(rng.uniform(*np.log(contract.fps))))
         times = pair.pair.start + rng.uniform(0.0, 1.5) + np.arange(contract.window_frames + SPARE) / fps
         box, drivers = (box_for(aspect, contract) for aspect in (pair.target_aspect, pair.driving_aspect))
+        # Finer where a view may show a part of them alone, as real drivers are.
+        finer = FINER if contract.motion_fit == "figure" else 1
         target = pair.target(times, box.width, box.height)
-        driving = pair.driving(times, drivers.width, drivers.height).frames
+        driving = pair.driving(times, finer * drivers.width, finer * drivers.height).frames
         poses: Poses = ()
         if settings.pose_share:
             poses = pose_of(target.skeleton, pair.rigs, within=(box.width, box.height))
-        return pair_draw(driving, target.frames, pair.caption, contract, rng, settings, poses=poses)
+        return pair_draw(driving, target.frames, pair.caption, contract, rng, settings, poses=poses, locate=locate)
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +137,15 @@ class PairSource:
         """How many there are."""
         return len(self.entries)
 
-    def draw(self, clip: int, number: int, contract: Contract, settings: PairDrawSettings, seed: int) -> Draw:
+    def draw(
+        self,
+        clip: int,
+        number: int,
+        contract: Contract,
+        settings: PairDrawSettings,
+        seed: int,
+        locate: Locate | None = None,
+    ) -> Draw:
         """A window of a pair.
 
         Raises:
@@ -138,7 +156,7 @@ class PairSource:
         driver, posed = driver_of(entry, settings) or "", entry.poses if settings.pose_share else None
         driving, target, poses = _opened(self.path.parent, driver, entry.target, posed, entry.frames)
         taken = strides(float(Fraction(entry.fps)), contract)
-        return pair_draw(driving, target, told(entry), contract, rng, settings, poses=poses, taken=taken)
+        return pair_draw(driving, target, told(entry), contract, rng, settings, poses=poses, taken=taken, locate=locate)
 
 
 def driver_of(entry: Entry, settings: PairDrawSettings) -> str | None:

@@ -12,12 +12,12 @@ from torch import Tensor
 from diptych.data.cache import missing_shards, shard_path, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.dataset import clip_of
-from diptych.data.draws import Draw
+from diptych.data.draws import Draw, Locate
 from diptych.method.pixels import to_pixels
 from diptych.models.load import sketch_backbone
 from diptych.models.mini import MiniBackbone
 from diptych.models.protocol import Backbone
-from diptych.models.store import load_mini, model_folder
+from diptych.models.store import load_locator, load_mini, model_folder
 from diptych.recipes.stage_setup import StageRun, opened
 from diptych.recipes.workers import make_shards
 
@@ -56,21 +56,24 @@ def weights_of(stage: StageRun) -> dict[str, str]:
     options = stage.options
     if options.backbone == "mini":
         known = load_mini(model_folder(options.weights or "mini")).identity
-        return {"vae.safetensors": known["vae.safetensors"]}
+        looked = ["locator.safetensors"] if stage.contract.motion_fit == "figure" else []
+        return {name: known[name] for name in ["vae.safetensors", *looked]}
     return sketch_backbone(options.backbone, options.weights, revision=options.revision).identity
 
 
 def _make_shard(stage: StageRun, made_for: str, index: int) -> None:
     """Makes one file of the cache; -1 is that of the held-out draws."""
     backbone, recipe = worker_backbone(stage), stage.recipe
+    locate = _locate(stage.options.weights or "mini") if stage.contract.motion_fit == "figure" else None
     clips = stage.train.clips
 
     def make(number: int) -> LatentDraw:
         clip, within = clip_of(number, clips, recipe.draws_per_clip)
-        return encoded(stage.train.draw(clip, within, stage.contract, recipe.draws, recipe.draw_seed), backbone)
+        draw = stage.train.draw(clip, within, stage.contract, recipe.draws, recipe.draw_seed, locate)
+        return encoded(draw, backbone)
 
     def make_held_out(number: int) -> LatentDraw:
-        draw = stage.held_out.draw(number, 0, stage.contract, recipe.draws.plain, recipe.draw_seed)
+        draw = stage.held_out.draw(number, 0, stage.contract, recipe.draws.plain, recipe.draw_seed, locate)
         return encoded(draw, backbone)
 
     if index < 0:
@@ -78,6 +81,12 @@ def _make_shard(stage: StageRun, made_for: str, index: int) -> None:
         write_shard(stage.cache / "held-out", 0, make_held_out, made_for, count)
     else:
         write_shard(stage.cache, index, make, made_for, recipe.shard)
+
+
+@functools.lru_cache(maxsize=1)
+def _locate(model: str) -> Locate:
+    """What finds figures for a mini, loaded once in a process."""
+    return load_locator(model_folder(model)).locate
 
 
 _WORKER: dict[str, Backbone] = {}

@@ -41,6 +41,7 @@ class StageRecipe:
         history: finished frames that a continuing window is given, 4k.
         loss_region: ``output`` or ``canvas``.
         text: whether prompts are learnt with.
+        motion_fit: how drivers come into their panel; ``figure`` is for a mini whose own contract says so.
         auxiliary: what a third panel shows of the driver; ``depth`` is known of puppets alone (docs/depth.md).
         draws: how windows are drawn, by the kind of settings that the stage has for it.
         draws_per_clip: windows and augmentations of one clip in the cache.
@@ -66,6 +67,7 @@ class StageRecipe:
     history: int
     loss_region: LossRegion = "output"
     text: bool = True
+    motion_fit: Literal["frame", "figure"] = "frame"
     auxiliary: Auxiliary = "none"
     draws: WindowSettings
     draws_per_clip: int

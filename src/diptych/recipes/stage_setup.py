@@ -88,6 +88,11 @@ class StageRun:
                 f"{kind.name} on {options.data} cannot be trained with auxiliary={recipe.auxiliary}: datasets and "
                 "pairs are not prepared with it yet; train stage1_pose with --data puppets, or leave it at none."
             )
+        if recipe.motion_fit == "figure" and (kind.motion, plain.motion_fit) != ("rgb", "figure"):
+            raise InputError(
+                f"{kind.name} on {options.backbone} cannot be trained with motion_fit=figure: footage alone is brought "
+                "to the reference's place, by a mini that finds figures; leave it at frame (skeletons have --pose-fit)."
+            )
         if recipe.contrast.wrongs and recipe.batch < 2:
             raise InputError(
                 "what is wrong for one draw is right for another of its batch, and a batch of 1 has no other; say "
@@ -197,7 +202,7 @@ def agreed_for(recipe: StageRecipe, kind: StageKind, plain: Contract, layers: st
     return dataclasses.replace(
         plain,
         motion=kind.motion,
-        motion_fit="frame",
+        motion_fit=recipe.motion_fit,
         panel_area=recipe.panel_area,
         window_frames=recipe.window_frames,
         lead_in=recipe.lead_in,

@@ -109,7 +109,9 @@ def stage2_rgb(backbone: str, plain: Contract) -> StageRecipe:
         plain: the contract of the backbone without an adapter.
     """
     posed = stage1_pose(backbone, plain)
-    return dataclasses.replace(posed, draws=PairDrawSettings(shortest=posed.draws.shortest))
+    draws = PairDrawSettings(shortest=posed.draws.shortest)
+    # A backbone that has only ever seen drivers in the reference's place is not asked to find them elsewhere.
+    return dataclasses.replace(posed, draws=draws, motion_fit=plain.motion_fit)
 
 
 POSE = StageKind("stage1_pose", "pose", stage1_pose, sources)
