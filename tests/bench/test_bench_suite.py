@@ -11,9 +11,10 @@ from capsule_world import draw
 
 from diptych.bench.baselines import BASELINES, still_reference
 from diptych.bench.cases import Case, driver_rigs, puppet_case
-from diptych.bench.measures import PSNR_CAP_DB, psnr_db
+from diptych.bench.measures import psnr_db
 from diptych.bench.report import best_middle_worst, rank_sheet, ranked, table
 from diptych.bench.suite import CEILING, MODEL, Scores, mean_scores, run_suite
+from diptych.media.psnr import PSNR_CAP_DB
 from diptych.puppets.suite import suite_pairs
 from diptych.types import InputError, Sample
 

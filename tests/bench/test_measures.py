@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diptych.bench.measures import PSNR_CAP_DB, WindowValue, by_window, masked_psnr_db, psnr_db, ssim
+from diptych.bench.measures import WindowValue, by_window, masked_psnr_db, psnr_db, ssim
+from diptych.media.psnr import PSNR_CAP_DB
 
 
 def noise(seed: int, shape: tuple[int, ...] = (4, 24, 20, 3)) -> np.ndarray:

@@ -33,9 +33,7 @@ def pairs(made):
 
 def judge(pairs, averages, name="measured"):
     (pairs / "judged").mkdir(exist_ok=True)
-    lines = [
-        {"id": one, "judge": name, "scores": {"imaging_quality": a}, "average": a, "more": [1]} for one, a in averages
-    ]
+    lines = [{"id": one, "judge": name, "scores": {"imaging_quality": a}, "average": a} for one, a in averages]
     path = pairs / "judged" / f"{name}.jsonl"
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     return path
@@ -117,9 +115,10 @@ def test_what_no_judge_wrote_is_refused_with_its_line(tmp_path, line, message):
         read_scores(path)
 
 
-def test_of_two_verdicts_the_later_stands(pairs):
+def test_a_judge_says_one_thing_of_a_pair(pairs):
     path = judge(pairs, [("a", 2.0), ("a", 3.0)])
-    assert read_scores(path).averages == {"a": 3.0}
+    with pytest.raises(InputError, match="line 2: 'a' stands twice"):
+        read_scores(path)
 
 
 def test_the_manifest_can_only_lie_where_its_paths_are_right(pairs, tmp_path):

@@ -14,13 +14,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.media.psnr import decibels
 from diptych.types import Frames
 
 Mask = NDArray[np.uint8]
 """How much of every pixel is covered by figures, 0 to 255, uint8, shape ``(t, h, w)``."""
-
-PSNR_CAP_DB = 100.0
-"""What a perfect result scores: below a single error of one level in 17 frames of 64 x 64, which would be 101 dB."""
 
 
 def psnr_db(result: Frames, truth: Frames) -> float:
@@ -40,7 +38,7 @@ def psnr_db(result: Frames, truth: Frames) -> float:
         ValueError: the shapes differ or hold no frame.
     """
     _same_shape(result, truth)
-    return _decibels(float(np.mean(_squared_error(result, truth))))
+    return decibels(float(np.mean(_squared_error(result, truth))))
 
 
 def masked_psnr_db(result: Frames, truth: Frames, mask: Mask) -> float:
@@ -63,7 +61,7 @@ def masked_psnr_db(result: Frames, truth: Frames, mask: Mask) -> float:
     inside = mask >= 128
     if not inside.any():
         return float("nan")
-    return _decibels(float(np.mean(_squared_error(result, truth)[inside])))
+    return decibels(float(np.mean(_squared_error(result, truth)[inside])))
 
 
 def ssim(result: Frames, truth: Frames) -> float:
@@ -139,12 +137,6 @@ def _same_shape(result: Frames, truth: Frames) -> None:
 def _squared_error(result: Frames, truth: Frames) -> NDArray[np.float64]:
     """Squared differences with full scale 1, float64, ``(t, h, w, 3)``."""
     return ((result.astype(np.float64) - truth.astype(np.float64)) / 255.0) ** 2
-
-
-def _decibels(mean_squared_error: float) -> float:
-    if mean_squared_error <= 0.0:
-        return PSNR_CAP_DB
-    return min(PSNR_CAP_DB, -10.0 * float(np.log10(mean_squared_error)))
 
 
 def _luma(picture: NDArray[np.uint8]) -> NDArray[np.float64]:

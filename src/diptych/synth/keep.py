@@ -10,31 +10,20 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from diptych.data.manifest import LONGEST_LINE, Entry, Judged, Pair, read_manifest, write_manifest
+from diptych.data.manifest import Entry, Judged, Pair, read_manifest, write_manifest
 from diptych.files import writing_errors
 from diptych.media.frame import resize
+from diptych.media.psnr import decibels
 from diptych.media.video import read_frames
 from diptych.method.bootstrap import Decision, Fate, KeepRule, fates
+from diptych.synth.verdicts import read_verdicts
 from diptych.types import InputError
 
 TRUTH = "truth"
 """The judge that compares with what is exactly right; it scores in decibels."""
-
-
-class _Line(BaseModel):
-    """A line of ``judged/JUDGE.jsonl``, as far as keeping needs it."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    id: Annotated[str, Field(min_length=1, max_length=200)]
-    judge: Annotated[str, Field(min_length=1, max_length=200)]
-    scores: dict[str, Annotated[float, Field(ge=1, le=5)]]
-    average: Annotated[float, Field(ge=1, le=5)]
 
 
 @dataclass(frozen=True)
@@ -139,29 +128,13 @@ def judged_by(pairs: Path, judge: str | None) -> Path:
 
 
 def read_scores(path: Path) -> Scores:
-    """A judge's verdicts; of two on one pair the later stands.
+    """A judge's verdicts.
 
     Raises:
-        InputError: naming the first line that is wrong.
+        InputError: as :func:`~diptych.synth.verdicts.read_verdicts`.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path} cannot be read ({error}); judge the pairs again.") from None
-    found: dict[str, Judged] = {}
-    for number, line in enumerate(lines, 1):
-        try:
-            if len(line) > LONGEST_LINE:
-                raise ValueError("it is too long")
-            said = _Line.model_validate_json(line)
-            mean = float(np.mean([*said.scores.values()])) if said.scores else said.average
-            if not abs(mean - said.average) < 0.01:
-                raise ValueError("the average is not that of the scores")
-        except ValueError as error:
-            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
-            raise InputError(f"{path}, line {number}: {why}; judge the pairs again.") from None
-        found[said.id] = Judged(judge=said.judge, scores=said.scores, average=said.average)
-    return Scores({name: one.average for name, one in found.items()}, found)
+    verdicts = read_verdicts(path)
+    return Scores({one.id: one.average for one in verdicts}, {one.id: one.judged() for one in verdicts})
 
 
 def scores_by_truth(pairs: Path, entries: list[Entry]) -> Scores:
@@ -183,4 +156,4 @@ def _psnr_db(made: Path, right: Path) -> float:
         height, width = other.pixels.shape[:2]
         error = resize(one.pixels, width, height).astype(np.float64) - other.pixels
         total, count = total + float(np.square(error).sum()), count + error.size
-    return 100.0 if not total else -10 * float(np.log10(total / count / 255**2))
+    return decibels(total / count, peak=255)

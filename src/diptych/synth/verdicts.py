@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from diptych.data.manifest import LONGEST_LINE, Judged
 from diptych.files import read_record
@@ -48,6 +48,13 @@ class Scored(BaseModel):
     asked: dict[Dimension, list[Score]] = {}
     reasons: dict[Dimension, Annotated[str, Field(max_length=2000)]] = {}
     facts: dict[str, float] = {}
+
+    @model_validator(mode="after")
+    def _average_is_of_the_scores(self) -> Scored:
+        # A hundredth is what rounding by whoever wrote it may cost; not-a-number is not within it.
+        if self.scores and not abs(sum(self.scores.values()) / len(self.scores) - self.average) < 0.01:
+            raise ValueError("the average is not that of the scores")
+        return self
 
     def judged(self) -> Judged:
         """What a manifest holds of it."""
@@ -101,11 +108,12 @@ def read_verdicts(path: Path) -> list[Scored]:
     for number, line in enumerate(lines, start=1):
         try:
             if len(line) > LONGEST_LINE:
-                raise ValueError("too long")
+                raise ValueError("it is too long")
             scored = Scored.model_validate_json(line)
-        except (ValidationError, ValueError):
+        except ValueError as error:
+            why = error.errors()[0]["msg"] if isinstance(error, ValidationError) else str(error)
             raise InputError(
-                f"{path}, line {number}: no verdict; delete the file and run diptych judge again."
+                f"{path}, line {number}: no verdict ({why}); delete the file and run diptych judge again."
             ) from None
         if scored.id in found:
             raise InputError(f"{path}, line {number}: {scored.id!r} stands twice; remove one of the lines.")

@@ -21,6 +21,7 @@ from diptych.animate.sampler import SamplerSettings, denoised
 from diptych.data.cache import Bucket, Shelf
 from diptych.data.canvases import LatentDraw, collate
 from diptych.media.image import write_image
+from diptych.media.psnr import decibels
 from diptych.media.sheet import contact_sheet
 from diptych.method.contrast import (
     ContrastSettings,
@@ -35,7 +36,7 @@ from diptych.method.incontext import compose, model_input, output_latents, regio
 from diptych.method.pixels import to_frames
 from diptych.models.adapters import LoraSettings, add_adapter
 from diptych.models.protocol import Backbone, Facts
-from diptych.train.denoiser import by_sigma, psnr_of
+from diptych.train.denoiser import by_sigma
 
 Targets = Literal["ff", "ff+attention", "full"]
 """What learns: the paper's feed-forward layers, attention's projections too, or the whole network and no adapter."""
@@ -259,7 +260,7 @@ class AdapterTask:
             truth, driver = (to_frames(self.backbone.decode(part)) for part in parts[:2])
             new = slice(draw.window.first_new, None)
             error = np.square(made[new].astype(np.float64) - truth[new]).mean() / 255**2
-            scores.append(psnr_of(error))
+            scores.append(decibels(error))
             if number < _SHOWN:
                 rows += [(f"{number} driver", driver), ("truth", truth), (f"{scores[-1]:.1f} dB", made)]
         write_image(path, contact_sheet(rows, columns=9, height=96))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diptych.media.image import write_image
+from diptych.media.psnr import decibels
 from diptych.media.sheet import contact_sheet
 from diptych.method.pixels import to_frames
 from diptych.models.patches import PatchConfig, PatchVae
@@ -72,7 +73,7 @@ class MendTask:
         codes = codes + CODE_NOISE * float(torch.rand((), generator=generator)) * noise
         error = module(codes).float() - pixels
         squared = error.square().mean()
-        return error.abs().mean() + 2 * squared, {"psnr_db": psnr_db(squared.item())}
+        return error.abs().mean() + 2 * squared, {"psnr_db": decibels(squared.item(), peak=2)}
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
@@ -83,14 +84,9 @@ class MendTask:
             pixels = pixels.to(next(module.parameters()).device)
             codes = module.vae.encode(pixels)
             made = [module.vae.decode_linear(codes).clamp(-1, 1), module.vae.decode(codes).clamp(-1, 1)]
-            scores.append([psnr_db((clip - pixels).square().mean().item()) for clip in made])
+            scores.append([decibels((clip - pixels).square().mean().item(), peak=2) for clip in made])
             labels = ("truth", f"linear {scores[-1][0]:.1f} dB", f"mended {scores[-1][1]:.1f} dB")
             rows += [(label, to_frames(clip)) for label, clip in zip(labels, (pixels, *made), strict=True)]
         write_image(path, contact_sheet(rows[:12], columns=9, height=96))
         linear, mended = np.mean(scores, axis=0)
         return {"held_out_linear_db": float(linear), "held_out_psnr_db": float(mended)}
-
-
-def psnr_db(mean_squared_error: float) -> float:
-    """Decibels of an error between pixels in [-1, 1]."""
-    return float(10 * np.log10(4 / max(mean_squared_error, 1e-10)))

@@ -19,6 +19,7 @@ from diptych.data.cache import Bucket
 from diptych.data.canvases import LatentDraw, collate, encode_draw
 from diptych.data.draws import Draw
 from diptych.media.image import write_image
+from diptych.media.psnr import decibels
 from diptych.media.sheet import contact_sheet
 from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, per_sample, seeded, velocity
 from diptych.method.incontext import Condition, compose, model_input, output_latents, region_loss, split
@@ -153,7 +154,7 @@ class DenoiserTask:
             made = animate_draw(backbone, draw, SamplerSettings(steps=backbone.facts.steps), seed=number)
             new = slice(draw.window.first_new, None)
             error = np.square(made[new].astype(np.float64) - draw.output[new]).mean() / 255**2
-            scores.append(psnr_of(error))
+            scores.append(decibels(error))
             if number < _SHOWN:
                 first = draw.window.lead_in
                 held = np.concatenate([np.full_like(draw.output[:first], 128), draw.motion])
@@ -211,8 +212,3 @@ def by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
     """Mean loss in four equal ranges of sigma; ranges without a sample are left out."""
     quarter = (sigma * 4).long().clamp(max=3)
     return {f"loss_sigma_{q / 4:.2f}": losses[quarter == q].mean().item() for q in range(4) if (quarter == q).any()}
-
-
-def psnr_of(mean_squared_error: float) -> float:
-    """Decibels of an error between pixels in [0, 1]."""
-    return float(-10 * np.log10(max(mean_squared_error, 1e-10)))
