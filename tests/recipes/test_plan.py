@@ -157,3 +157,5 @@ def test_a_training_that_no_card_holds_is_refused_with_what_would_help():
         refuse_training_beyond(need, 40e9, 1, split=False)
     with pytest.raises(InputError, match=r"take --set loop\.sharding=fsdp2 or"):
         refuse_training_beyond(need, 40e9, 8, split=False)
+    with pytest.raises(InputError, match=r"needs 9\d\.\d GiB"):  # two samples and wrong drivers for both
+        refuse_training_beyond(need.keeping(3), 80e9, 1, split=False)

@@ -25,6 +25,7 @@ import time
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -62,6 +63,19 @@ class DescribeError(Exception):
 
 class LimitError(DescribeError):
     """A limit that the user set was reached, or the endpoint cannot be used at all: no further question is asked."""
+
+
+@contextmanager
+def limits_told() -> Iterator[None]:
+    """What no further question can follow is told to the user.
+
+    Raises:
+        InputError: in the place of a :class:`LimitError`; the same command goes on, since answers are kept.
+    """
+    try:
+        yield
+    except LimitError as error:
+        raise InputError(f"{error} Run it again to go on where it stopped.") from None
 
 
 # --- what is asked, and of whom -------------------------------------------------------------------------------------

@@ -102,6 +102,10 @@ class TrainingNeed:
     results: int
     flops: float
 
+    def keeping(self, predictions: int) -> TrainingNeed:
+        """The same with so many predictions on their way back at once, where one draw is one prediction."""
+        return replace(self, results=predictions * self.results, flops=predictions * self.flops)
+
     def card(self, processes: int, *, split: bool) -> int:
         """Most bytes on a card.
 

@@ -12,7 +12,7 @@ from diptych.experts.judge import PICTURE_SIDE, MllmJudge
 from diptych.experts.judge import settings_of as settings_of_model
 from diptych.experts.measured import MeasuredJudge
 from diptych.experts.measured import settings_of as settings_of_measures
-from diptych.experts.mllm import Endpoint, LimitError, MllmClient
+from diptych.experts.mllm import Endpoint, MllmClient, limits_told
 from diptych.method.judging import Judge, Performance, Verdict
 from diptych.options import JudgeOptions, JudgeReportOptions
 from diptych.synth.judged_report import report
@@ -114,7 +114,5 @@ class _Asking:
     judge: Judge
 
     def __call__(self, performance: Performance) -> Verdict:
-        try:
+        with limits_told():
             return self.judge(performance)
-        except LimitError as error:
-            raise InputError(f"{error} Run it again to go on where it stopped.") from None

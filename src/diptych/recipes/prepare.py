@@ -19,7 +19,7 @@ from diptych.prepare.job import Experts, PrepareSettings, prepare
 from diptych.prepare.ledger import STEPS
 from diptych.prepare.poses import FindPoses, PoseSettings
 from diptych.prepare.report import report
-from diptych.types import Frames, InputError, Picture, Skeleton
+from diptych.types import Frames, Picture, Skeleton
 
 if TYPE_CHECKING:
     from diptych.experts.describe import MllmDescriber
@@ -214,12 +214,11 @@ class _Model:
 
 
 def _asked(question: partial[str]) -> str:
-    from diptych.experts.mllm import DescribeError, LimitError
+    from diptych.experts.mllm import DescribeError, limits_told
 
     try:
-        return question()
-    except LimitError as error:
-        raise InputError(f"{error} Run it again to go on where it stopped.") from None
+        with limits_told():
+            return question()
     except DescribeError as error:
         raise UndescribedError(str(error)) from None
 

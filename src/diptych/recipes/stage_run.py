@@ -145,7 +145,9 @@ def _refuse_beyond_the_card(stage: StageRun) -> None:
     sketch.train_for(stage.contract)
     rehearsed = square_stage(sketch, SamplerSettings(steps=1), options.weights)
     lora = LoraSettings(rank=recipe.adapter.rank)
-    need = rehearsed.training(lora, checkpointing=recipe.checkpointing)
+    # A sample of the batch is one prediction, and one more for everything wrong that it is asked with.
+    predictions = recipe.batch * (1 + len(recipe.contrast.wrongs))
+    need = rehearsed.training(lora, checkpointing=recipe.checkpointing).keeping(predictions)
     split = recipe.loop.sharding == "fsdp2"
     refuse_training_beyond(need, torch.cuda.mem_get_info()[0], stage.processes, split=split)
 

@@ -19,7 +19,7 @@ from diptych.animate.session import Session, filled
 from diptych.crew import let_go, once
 from diptych.data.poses import ClipPoses
 from diptych.experts.describe import MllmDescriber
-from diptych.experts.mllm import DescribeError, LimitError
+from diptych.experts.mllm import DescribeError, limits_told
 from diptych.files import sha256
 from diptych.method import text_guidance
 from diptych.method.bootstrap import Framing, Shown, shown_by_poses
@@ -335,9 +335,8 @@ class _Words:
 
 def _answered(question: Callable[[], str]) -> str:
     try:
-        return question()
-    except LimitError as error:
-        raise InputError(f"{error} Run it again to go on where it stopped.") from None
+        with limits_told():
+            return question()
     except DescribeError as error:
         raise UnusableError(str(error)) from None
 
