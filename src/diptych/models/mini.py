@@ -19,7 +19,7 @@ from diptych.method.incontext import Condition
 from diptych.models.locator import Locator
 from diptych.models.patches import PatchVae, refuse_beyond
 from diptych.models.protocol import Facts
-from diptych.models.sight import Sight, given, onto_canvas, to_cells
+from diptych.models.sight import Remembered, Sight, given, onto_canvas, to_cells
 from diptych.models.words import WordEncoder, tokens
 from diptych.types import Picture, Stand
 
@@ -119,6 +119,7 @@ class Denoiser(nn.Module):
         self.config = config
         self.words = WordEncoder(config.text_width, config.text_length, config.text_buckets)
         self.sight = Sight(config.layers, config.sight, channels) if config.sight else None
+        self.remembered: Remembered | None = None
         self.transformer = MotifVideoTransformer3DModel(
             in_channels=2 * channels + 1 + PLACES + (config.layers * FIGURES if config.sight else 0),
             out_channels=channels + config.layers * FIGURES,
@@ -146,7 +147,14 @@ class Denoiser(nn.Module):
             ``(b, layers * FIGURES, t', h', w')`` in [0, 1], or None without sight. No gradient: sight is trained first,
             by itself.
         """
-        return None if self.sight is None else to_cells(self.sight(given(known, panels))).sigmoid()
+        if self.sight is None:
+            return None
+        sight, panel = self.sight, given(known, panels)
+
+        def look(shown: Tensor) -> Tensor:
+            return to_cells(sight(shown)).sigmoid()
+
+        return look(panel) if self.remembered is None else self.remembered(look, panel)
 
     def forward(
         self, x: Tensor, sigma: Tensor, rows: Tensor, looked: Tensor | None = None, panels: int = 2
