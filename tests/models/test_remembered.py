@@ -11,7 +11,7 @@ class Counting:
 
     def __call__(self, shown):
         self.rows += len(shown)
-        return shown.square() / 3
+        return shown.sigmoid()
 
 
 def test_what_was_looked_at_is_not_looked_at_again():
@@ -20,7 +20,7 @@ def test_what_was_looked_at_is_not_looked_at_again():
     again = memory(look, shown[[2, 0, 2]])
     assert look.rows == 4
     assert torch.equal(again, first[[2, 0, 2]])
-    assert torch.equal(first, look(shown).half().float())
+    assert (first - shown.sigmoid()).abs().max() <= 0.5 / 255 + 1e-6
 
 
 def test_a_full_memory_and_an_empty_one_say_the_same():

@@ -34,7 +34,7 @@ class Remembered:
 
     Attributes:
         most: inputs that are remembered; any more are looked at whenever they come.
-        said: by a hash of the input, in half precision.
+        said: by a hash of the input, in 255 levels.
     """
 
     most: int
@@ -42,10 +42,10 @@ class Remembered:
 
     @torch.compiler.disable
     def __call__(self, look: Callable[[Tensor], Tensor], shown: Tensor) -> Tensor:
-        """What ``look`` says, rounded to half precision even where it is new: a run that goes on has no memory.
+        """What ``look`` says, in 255 levels even where it is new: a run that goes on has no memory.
 
         Args:
-            look: batch to batch, each row by itself; it must never learn.
+            look: batch to batch of numbers in [0, 1], each row by itself; it must never learn.
             shown: ``(b, ...)``.
         """
         rows = shown.detach().float().cpu().numpy()
@@ -53,11 +53,12 @@ class Remembered:
         fresh = [n for n, key in enumerate(keys) if key not in self.said]
         found: dict[bytes, Tensor] = {}
         if fresh:
-            found = dict(zip([keys[n] for n in fresh], look(shown[fresh]).half().cpu(), strict=True))
+            levels = (255 * look(shown[fresh]).float()).round().to(torch.uint8).cpu()
+            found = dict(zip([keys[n] for n in fresh], levels, strict=True))
         answer = torch.stack([found[key] if key in found else self.said[key] for key in keys])
         for key in list(found)[: max(0, self.most - len(self.said))]:
             self.said[key] = found[key].clone()
-        return answer.to(shown)
+        return answer.to(shown) / 255
 
 
 class Sight(nn.Module):

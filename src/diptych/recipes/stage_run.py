@@ -35,7 +35,7 @@ from diptych.train.loop import train
 from diptych.types import InputError
 
 _REMEMBERED = 8192
-"""Cached draws of which the mini remembers what sight says, which never learns; about 0.12 MB each at 64 pixels."""
+"""Cached draws of which the mini remembers what sight says, which never learns; 61 KB each at 64 pixels."""
 
 
 def train_stage(options: TrainStageOptions, kind: StageKind) -> None:

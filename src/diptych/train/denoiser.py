@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -25,6 +26,7 @@ from diptych.method.diffusion import clean_from_velocity, draw_sigmas, noised, p
 from diptych.method.incontext import Condition, compose, model_input, output_latents, region_loss, split
 from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
+from diptych.models.sight import Remembered
 from diptych.models.words import tokens
 from diptych.train.precision import halves
 
@@ -68,7 +70,7 @@ class DenoiserTask:
     pure_share: float = 0.0
     pure_steps: int = 0
     hide: Callable[[Tensor, torch.Generator], Condition] | None = None
-    _memory: dict[str, tuple[Tensor, Tensor]] = field(default_factory=dict)
+    _remembered: Remembered = field(default_factory=lambda: Remembered(sys.maxsize))
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -103,7 +105,7 @@ class DenoiserTask:
         x = model_input(noised(target, noise, sigma), condition)
         text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
         device = next(module.parameters()).device
-        looked = self._looked(shape, rows, condition.latents)
+        looked = self._looked(condition.latents)
         predicted, seen = module(
             x.to(device), sigma.to(device), text.to(device), None if looked is None else looked.to(device)
         )
@@ -123,25 +125,20 @@ class DenoiserTask:
             numbers["limbs"] = by_layer[1:].sum().item()
         return losses.mean() + self.figures_weight * by_layer.sum(), numbers
 
-    def _looked(self, shape: str, rows: Tensor, known: Tensor) -> Tensor | None:
-        """What sight says of some rows of a bucket; it does not learn here, so each row is looked at once."""
+    def _looked(self, known: Tensor) -> Tensor | None:
+        """What sight says of what is known; it does not learn here, so each draw is looked at once."""
         if self.module.sight is None:
             return None
-        if shape not in self._memory:
-            cells = (self.config.layers * FIGURES, *known.shape[2:4], known.shape[4] // 2)
-            count = len(self.buckets[shape])
-            self._memory[shape] = torch.zeros((count, *cells), dtype=torch.uint8), torch.zeros(count, dtype=torch.bool)
-        levels, there = self._memory[shape]
-        new = ~there[rows]
-        if new.any():
-            device = next(self.module.parameters()).device
-            # Half precision is finer than the 255 levels that are kept.
+        device = next(self.module.parameters()).device
+
+        def look(shown: Tensor) -> Tensor:
+            # Half precision is finer than the levels that are remembered.
             with torch.autocast(device.type, torch.bfloat16, enabled=halves("auto", device.type)):
-                looked = self.module.look(known[new].to(device))
+                looked = self.module.look(shown.to(device))
             assert looked is not None
-            levels[rows[new]] = (255 * looked).round().to(torch.uint8).cpu()
-            there[rows[new]] = True
-        return levels[rows].float() / 255
+            return looked
+
+        return self._remembered(look, known)
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
