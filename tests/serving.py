@@ -73,6 +73,11 @@ class Served:
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(LONGEST)
 
+    def terminate(self) -> int:
+        """SIGTERM, which a service's keeper sends to the server alone; gives the exit code."""
+        self.process.terminate()
+        return self.process.wait(LONGEST)
+
 
 @contextmanager
 def served(folder: Path, model: Path, *words: str) -> Iterator[Served]:

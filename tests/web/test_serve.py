@@ -249,6 +249,19 @@ def test_a_server_that_ends_loses_nothing_and_one_for_others_needs_its_link(tmp_
     assert (run / "result.mp4").read_bytes() == by_command(SLOW)
 
 
+def test_a_server_that_is_told_to_end_does_so_in_good_order(tmp_path, model, files):
+    with served(tmp_path / "runs", model) as server:
+        visitor = Visitor(server.url)
+        id_ = begin(visitor, files, steps=SLOW)
+        until(lambda: visitor.run(id_)["progress"]["done"] >= 12)
+        workers = psutil.Process(server.process.pid).children(recursive=True)
+        assert server.terminate() == 0
+        assert "everything is kept" in server.said
+        assert psutil.wait_procs(workers, timeout=20)[1] == []
+    record = json.loads((tmp_path / "runs" / "runs" / id_ / "record.json").read_text())
+    assert record["state"] == "interrupted"
+
+
 @pytest.mark.parametrize("wrong", ["model", "port", "folder"])
 def test_what_cannot_be_served_is_told_at_once(tmp_path, server, model, capsys, wrong):
     from diptych.cli import main

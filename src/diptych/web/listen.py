@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
 import uvicorn
@@ -46,8 +48,25 @@ def listen(app: ASGIApp, house: House, announce: Callable[[House], None]) -> Non
             server_header=False,
             timeout_graceful_shutdown=3,
         )
-        with suppress(KeyboardInterrupt):  # which is how one ends it
+        with _terminated_as_interrupted(), suppress(KeyboardInterrupt):  # which is how one ends it
             uvicorn.Server(config).run(sockets=[door])
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Makes SIGTERM what Ctrl-C is: uvicorn sends itself the signal that ended it, which else ends all at once."""
+    if threading.current_thread() is not threading.main_thread():  # where signals do not come
+        yield
+        return
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _bound(house: House) -> socket.socket:
