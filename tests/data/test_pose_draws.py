@@ -98,6 +98,30 @@ def test_a_continuing_window_has_an_earlier_reference_and_a_damaged_past(footage
     assert any(numbers(draw.output)[0] < numbers(draw.output)[1] - 1 for draw in seen)
 
 
+def test_a_reference_from_far_away_is_led_to_the_motion_through_the_frames_between(footage):
+    frames, poses = footage
+    references = []
+    for seed in range(30):
+        draw = pose_draw(frames, poses, "", AGREED, rng(seed), replace(PLAIN, far_share=1.0))
+        shown, lead_in = numbers(draw.output), draw.window.lead_in
+        assert np.array_equal(np.diff(shown[lead_in:]), np.ones(len(shown) - lead_in - 1))
+        steps = np.diff(shown[: lead_in + 1])
+        assert np.ptp(steps) <= 1  # at an even pace
+        assert np.array_equal(draw.reference, draw.output[0])
+        references.append(shown[0] - shown[lead_in])
+    assert min(references) < -2 * lead_in
+    assert max(references) > lead_in  # from later than where the motion begins
+    drawn = [choose(40, AGREED, replace(PLAIN, far_share=0.5), rng(n)).frames for n in range(200)]
+    near = [np.array_equal(np.diff(shown[:6]), np.ones(5)) for shown in drawn]
+    assert np.mean(near) == pytest.approx(0.5, abs=0.12)
+    # Settings that do not ask for it draw what they always drew.
+    assert np.array_equal(
+        choose(40, AGREED, PLAIN, rng(4)).frames[5:],
+        choose(40, AGREED, replace(PLAIN, far_share=1.0), rng(4)).frames[5:],
+    )
+    assert replace(PLAIN, far_share=1.0).plain.far_share == 0
+
+
 def test_a_driver_that_ends_early_holds_its_last_frame_and_so_does_the_footage(footage):
     frames, poses = footage
     draw = pose_draw(frames, poses, "", AGREED, rng(3), replace(PLAIN, held_share=1.0))

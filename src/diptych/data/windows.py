@@ -29,19 +29,25 @@ class WindowSettings:
         shortest: canvas frames of the shortest window, 1 + 4k; windows are as long as the contract's, or where the
             footage is shorter any length from this on. Equal to the contract's, all are of that length.
         history_share: of windows that continue a video.
+        far_share: of openings whose reference is any frame of the footage, before or after the motion's beginning. The
+            lead-in goes from it there through the frames between, however fast that is. In all others it is the frame
+            before the lead-in, from which no pose is far away, as it may be at inference.
         held_share: of windows whose driver ends early, as in the last window of a video; the footage stops with it.
         text_dropped: share of draws without a prompt.
     """
 
     shortest: int
     history_share: float = HISTORY_SHARE
+    far_share: float = 0.0
     held_share: float = HELD_SHARE
     text_dropped: float = TEXT_DROPPED
 
     @property
     def plain(self: S) -> S:
         """The same for previews: openings of consecutive frames, with their prompts unless none is ever told."""
-        return replace(self, history_share=0.0, held_share=0.0, text_dropped=float(self.text_dropped == 1))
+        return replace(
+            self, history_share=0.0, far_share=0.0, held_share=0.0, text_dropped=float(self.text_dropped == 1)
+        )
 
 
 @dataclass(frozen=True)
@@ -79,8 +85,9 @@ def choose(
 ) -> Chosen:
     """Chooses a window in footage.
 
-    An opening shows consecutive frames, the first of which is the reference. A window that continues a video shows some
-    earlier frame as its reference, then consecutive ones, the first of which are its history.
+    An opening shows consecutive frames, the first of which is the reference; or its reference is far away
+    (:attr:`WindowSettings.far_share`). A window that continues a video shows some earlier frame as its reference, then
+    consecutive ones, the first of which are its history.
 
     Args:
         length: frames there are.
@@ -114,6 +121,10 @@ def choose(
     if rng.random() < settings.held_share:
         last = int(rng.integers(window.first_new, frames))
         shown[last:] = shown[last]
+    if settings.far_share and not window.history and rng.random() < settings.far_share:
+        lead_in = window.first_new
+        way = np.linspace(rng.integers(0, length), shown[lead_in], lead_in + 1)
+        shown[:lead_in] = np.rint(way[:lead_in]).astype(np.int64)
     return Chosen(window, shown)
 
 
