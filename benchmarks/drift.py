@@ -21,7 +21,7 @@ from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
 from diptych.puppets.scenes import Pair, draw_pair
 from diptych.puppets.suite import suite_pairs
-from diptych.recipes.animate import open_session
+from diptych.recipes.session import open_session
 
 WINDOW, FPS = 12, 12
 

@@ -17,7 +17,8 @@ from drift import chosen
 
 from diptych.bench.measures import psnr_db
 from diptych.data.draws import box_for
-from diptych.recipes.animate import open_session, phases_for
+from diptych.recipes.driver import phases_for
+from diptych.recipes.session import open_session
 from diptych.types import Frames
 
 

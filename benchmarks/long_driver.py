@@ -43,7 +43,8 @@ def measure(folder: Path, model: str, steps: int) -> dict[str, Any]:
     from diptych.media.image import write_image
     from diptych.media.video import VideoWriter
     from diptych.options import AnimateOptions
-    from diptych.recipes import animate as recipe
+    from diptych.recipes import driver
+    from diptych.recipes.animate import animate_files
 
     spent = {"decoding": 0.0, "generating": 0.0, "encoding": 0.0}
     lock = threading.Lock()
@@ -52,7 +53,7 @@ def measure(folder: Path, model: str, steps: int) -> dict[str, Any]:
         with lock:
             spent[name] += seconds
 
-    write, window, frames = VideoWriter.write, Session._window, recipe.read_frames
+    write, window, frames = VideoWriter.write, Session._window, driver.read_frames
 
     def timed_write(*args: Any) -> None:
         began = time.perf_counter()
@@ -75,12 +76,12 @@ def measure(folder: Path, model: str, steps: int) -> dict[str, Any]:
                 return
             yield frame
 
-    VideoWriter.write, Session._window, recipe.read_frames = timed_write, timed_window, timed_frames
+    VideoWriter.write, Session._window, driver.read_frames = timed_write, timed_window, timed_frames
     write_image(folder / "picture.png", np.full((64, 64, 3), 120, np.uint8))
     options = AnimateOptions(
         folder / "picture.png", folder / "driver.mp4", folder / "out.mp4", model=model, steps=steps, quiet=True
     )
-    made = recipe.animate_files(options)
+    made = animate_files(options)
     assert made is not None
     return {
         "frames": made.frames,

@@ -39,8 +39,8 @@ from diptych.method.ranks import kendall, spearman
 from diptych.puppets.render import Rendering
 from diptych.puppets.scenes import Pair, draw_pair
 from diptych.puppets.sheet import panel_size
-from diptych.recipes.animate import open_session
 from diptych.recipes.bench import through_vae
+from diptych.recipes.session import open_session
 from diptych.types import Frames
 
 FRAMES, FPS = 24, 12

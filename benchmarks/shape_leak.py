@@ -27,8 +27,8 @@ from diptych.animate.session import Session
 from diptych.data.poses import ClipPoses
 from diptych.puppets.poses import pose_of
 from diptych.puppets.scenes import Pair, draw_pair
-from diptych.recipes.animate import open_session
 from diptych.recipes.pose_drive import placed
+from diptych.recipes.session import open_session
 from diptych.types import Skeleton
 
 FPS, FRAMES, SIDE = 12, 24, 64

@@ -8,8 +8,8 @@ import diptych
 from diptych.bench.suite import run_suite
 from diptych.media.video import read_frames
 from diptych.models.store import SHIPPED, load_mini
-from diptych.recipes.animate import open_session
 from diptych.recipes.bench import answering, through_vae
+from diptych.recipes.session import open_session
 
 ASSETS = Path(diptych.__file__).parent / "assets"
 

@@ -46,6 +46,6 @@ def animate_video(reference: str | Path, driving: str | Path, output: str | Path
 
 def open_session(model: str = "mini", **settings: Any) -> Session:
     """Loads a model once, to animate any number of pictures in memory; see :class:`diptych.animate.session.Session`."""
-    from diptych.recipes.animate import open_session as opened
+    from diptych.recipes.session import open_session as opened
 
     return opened(model, **settings)

@@ -16,7 +16,8 @@ from diptych.media.image import read_image, write_image
 from diptych.media.video import probe, read_frames, write_clip
 from diptych.models import mini
 from diptych.options import AnimateOptions
-from diptych.recipes.animate import animate_files, open_session
+from diptych.recipes.animate import animate_files
+from diptych.recipes.session import open_session
 from diptych.types import Clip, InputError
 
 

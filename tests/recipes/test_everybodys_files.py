@@ -16,7 +16,8 @@ from clips import Made, Sound, make, set_matrix, sound_packets, steady, uneven
 from diptych.media.image import write_image
 from diptych.media.video import read_frames
 from diptych.options import AnimateOptions
-from diptych.recipes.animate import animate_files, open_session
+from diptych.recipes.animate import animate_files
+from diptych.recipes.session import open_session
 
 FRAMES = 14  # an opening window and the beginning of the next
 

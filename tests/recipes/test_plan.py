@@ -13,7 +13,7 @@ from diptych.models.budget import TrainingNeed
 from diptych.models.savings import Savings
 from diptych.options import AnimateOptions, PlanOptions
 from diptych.recipes import plan as room
-from diptych.recipes.animate import animate_files, session_for
+from diptych.recipes.animate import animate_files
 from diptych.recipes.plan import (
     LADDER,
     chosen_savings,
@@ -23,6 +23,7 @@ from diptych.recipes.plan import (
     refuse_training_beyond,
     square_stage,
 )
+from diptych.recipes.session import session_for
 from diptych.types import InputError
 
 pytestmark = pytest.mark.filterwarnings("ignore")

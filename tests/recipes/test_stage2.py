@@ -22,8 +22,9 @@ from diptych.models.load import FOUNDATIONS, foundation
 from diptych.options import AnimateOptions, BenchPuppetsOptions, TrainStageOptions
 from diptych.puppets.suite import suite_pairs
 from diptych.recipes import bench
-from diptych.recipes.animate import animate_files, open_session
+from diptych.recipes.animate import animate_files
 from diptych.recipes.bench import answering, bench_puppets
+from diptych.recipes.session import open_session
 from diptych.recipes.stages import stage1_pose, stage2_rgb, train_pose, train_rgb
 from diptych.types import Clip, InputError, Sample
 

@@ -6,16 +6,14 @@ import dataclasses
 import hashlib
 import itertools
 import json
-import math
 import platform
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -24,27 +22,23 @@ import torch
 
 from diptych import __version__
 from diptych.animate.journal import Journal, opened_journal
-from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session, filled
 from diptych.data.poses import ClipPoses
 from diptych.files import sha256, sweep, write_json, writing_errors
-from diptych.media.frame import Placement, fill, resize
 from diptych.media.image import read_image
 from diptych.media.mark import marked
 from diptych.media.overlap import ahead, behind
 from diptych.media.sheet import columns_of, side_by_side
-from diptych.media.timing import Cut, at_rate, cut
-from diptych.media.video import TimedFrame, VideoInfo, VideoWriter, check_suffix, probe, read_frames
+from diptych.media.video import TimedFrame, VideoWriter, check_suffix
 from diptych.method.contract import Contract
-from diptych.models.load import load_backbone, sketch_backbone
-from diptych.models.mini import MiniBackbone
-from diptych.models.parallel import join, rank_and_size
-from diptych.models.protocol import Facts
-from diptych.models.savings import Savings
-from diptych.options import AnimateOptions, DescribeOptions, Fit, PoseFit
+from diptych.models.parallel import rank_and_size
+from diptych.options import AnimateOptions, DescribeOptions, PoseFit
 from diptych.progress import progress
 from diptych.recipes.depth_drive import ClipDepth, depth_of_clip
+from diptych.recipes.driver import Driver, phases_for
 from diptych.recipes.pose_drive import Placed, placed, poses_of_video
+from diptych.recipes.session import savings_of, session_for
+from diptych.recipes.sizing import Sizing
 from diptych.types import Frames, InputError, Picture
 
 PREVIEW_HEIGHT = 256
@@ -82,126 +76,6 @@ class Animation:
     seconds: float
     notes: tuple[str, ...]
     columns: tuple[tuple[int, int], ...] = ()
-
-
-def open_session(
-    model: str = "mini",
-    steps: int | None = None,
-    guidance_scale: float | None = None,
-    *,
-    continues: bool | None = None,
-    backbone: str = "mini",
-    revision: str | None = None,
-    adapter: str | None = None,
-    loras: Sequence[tuple[str, float]] = (),
-    panel_area: int | None = None,
-    window: int | None = None,
-    savings: Savings | None = None,
-) -> Session:
-    """Loads a model once, for any number of pictures and drivers.
-
-    Args:
-        model: weights: a folder, a repository, or ``mini`` for those that the backbone comes with.
-        steps: sampling steps, or the model's own number.
-        guidance_scale: or the model's own.
-        continues: whether windows go on from what was made; None is as the model does better.
-        backbone: ``mini``, ``hunyuan15``, ``wan`` or ``motif``.
-        revision: of a repository.
-        adapter: file or folder of an adapter on a foundation backbone.
-        loras: files of further LoRA and how much each counts.
-        panel_area: pixels of a panel, for foundation backbones.
-        window: canvas frames of a window, for foundation backbones.
-        savings: of memory and time, for foundation backbones.
-
-    Raises:
-        InputError: if there is no such model, or its files cannot be used.
-    """
-    weights = None if model == "mini" else model
-    _, processes = rank_and_size()
-    if processes > 1:
-        if backbone == "mini":
-            raise InputError("the mini is too small for several devices; run it without torchrun.")
-        join()
-    loaded = load_backbone(
-        backbone,
-        weights,
-        revision=revision,
-        adapter=adapter,
-        loras=loras,
-        panel_area=panel_area,
-        window_frames=window,
-        savings=savings,
-    )
-    if processes > 1:
-        loaded.share(processes)  # type: ignore[attr-defined]  # the mini has been refused
-    settings = _settings(loaded.facts, steps, guidance_scale, continues)
-    return Session(loaded, settings, loaded.locate if isinstance(loaded, MiniBackbone) else None)
-
-
-def _settings(facts: Facts, steps: int | None, guidance_scale: float | None, continues: bool | None) -> SamplerSettings:
-    """What is asked for, and where nothing is, what the backbone does best with."""
-    return SamplerSettings(
-        steps=facts.steps if steps is None else steps,
-        guidance_scale=facts.guidance_scale if guidance_scale is None else guidance_scale,
-        continues=facts.continues if continues is None else continues,
-    )
-
-
-def settled(session: Session, options: AnimateOptions) -> Session:
-    """The same loaded model, sampled as another call asks."""
-    continues = None if options.windows is None else options.windows == "continue"
-    settings = _settings(session.backbone.facts, options.steps, options.guidance_scale, continues)
-    return dataclasses.replace(session, settings=settings)
-
-
-def _savings(options: AnimateOptions) -> Savings:
-    return Savings(
-        step_cache=options.step_cache,
-        offload=options.offload,
-        storage=options.storage,
-        vae_tiling=options.vae_tiling,
-        compile=options.compile,
-        attention=options.attention,
-    )
-
-
-def session_for(options: AnimateOptions) -> Session:
-    """The session that a call asks for; for a dry run of a foundation backbone one without weights.
-
-    Raises:
-        InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
-    """
-    savings = _savings(options)
-    continues = None if options.windows is None else options.windows == "continue"
-    if options.backbone != "mini" and (options.dry_run or options.memory == "auto"):
-        sketch = sketch_backbone(
-            options.backbone,
-            options.weights,
-            revision=options.revision,
-            adapter=None if options.adapter is None else str(options.adapter),
-            panel_area=options.panel_area,
-            window_frames=options.window,
-        )
-        settings = _settings(sketch.facts, options.steps, options.guidance_scale, continues)
-        if options.memory == "auto":
-            from diptych.recipes.plan import chosen_savings, square_stage
-
-            savings = chosen_savings(square_stage(sketch, settings, options.weights), savings)
-        if options.dry_run:
-            return Session(sketch, settings)
-    return open_session(
-        options.weights or options.model,
-        options.steps,
-        options.guidance_scale,
-        continues=continues,
-        backbone=options.backbone,
-        revision=options.revision,
-        adapter=None if options.adapter is None else str(options.adapter),
-        loras=[(str(path), scale) for path, scale in options.loras],
-        panel_area=options.panel_area,
-        window=options.window,
-        savings=savings,
-    )
 
 
 def animate_files(options: AnimateOptions, session: Session | None = None) -> Animation | None:
@@ -245,7 +119,7 @@ def animate_files(options: AnimateOptions, session: Session | None = None) -> An
     if options.dry_run:
         from diptych.recipes.plan import foreseen
 
-        run["plan"] = foreseen(session, reference, _savings(options), options.weights, auto=options.memory == "auto")
+        run["plan"] = foreseen(session, reference, savings_of(options), options.weights, auto=options.memory == "auto")
         print(json.dumps(run, indent=2, default=str))
         return None
     rank, processes = rank_and_size()
@@ -390,159 +264,6 @@ def _how_to_go_on(journal: Journal) -> str:
         return " before a window was finished."
     windows = "1 finished window is" if journal.kept == 1 else f"{journal.kept} finished windows are"
     return f"; {windows} kept in {journal.folder}, and the same command goes on from there."
-
-
-@dataclass(frozen=True)
-class Driver:
-    """The driver as it is asked for: its file, which part, at which rate.
-
-    Attributes:
-        info: what the file says.
-        part: seconds of it.
-        rate: frames per second asked for, or None for its own frames.
-        drawn: what is shown in the place of every frame of the file: its skeletons.
-        beside: draws what else is shown of frames of the file, in the auxiliary panel.
-    """
-
-    info: VideoInfo
-    part: Cut
-    rate: Fraction | None
-    drawn: Callable[[], Iterator[Picture]] | None = None
-    beside: Callable[[Iterable[Picture]], Iterator[Picture]] | None = None
-
-    @classmethod
-    def of(cls, options: AnimateOptions) -> Driver:
-        """Reads the file's facts.
-
-        Raises:
-            InputError: if it cannot be read, or the part begins after its end.
-        """
-        info = probe(options.driving)
-        if info.duration is not None and options.start >= info.duration:
-            raise InputError(
-                f"{options.driving} lasts {float(info.duration):.2f} s, so nothing is left of it from "
-                f"{float(options.start):g} s on; choose an earlier --start."
-            )
-        return cls(info, Cut(options.start, options.end), options.fps)
-
-    @property
-    def fps(self) -> Fraction:
-        """Frames per second on average."""
-        return self.rate or self.info.average_fps
-
-    @property
-    def is_cut(self) -> bool:
-        """Whether less than all of it is taken."""
-        return self.part != Cut()
-
-    @property
-    def end(self) -> Fraction | None:
-        """Where the part ends, in the file's time."""
-        return None if self.part.end is None else self.info.start + self.part.end
-
-    @property
-    def time_base(self) -> Fraction:
-        """A tick of which all times and durations are multiples."""
-        ticks = [self.info.time_base]
-        if self.rate is not None:
-            ticks.append(1 / Fraction(self.rate))
-        if self.part.end is not None:
-            ticks.append(self.part.end)
-        return Fraction(1, math.lcm(*(tick.denominator for tick in ticks)))
-
-    @property
-    def expected(self) -> int:
-        """About how many frames, for the progress line; 0 where nobody knows."""
-        if not self.is_cut and self.rate is None:
-            return self.info.frames or 0
-        length = self.info.duration or Fraction(0)
-        length = min(length, self.part.end or length) - self.part.start
-        return max(0, round(length * self.fps))
-
-    def frames(self) -> Iterator[TimedFrame]:
-        """The frames that are taken, their times as in the file."""
-        frames = read_frames(self.info.path)
-        if self.drawn is not None:
-            frames = self._replaced(frames, self.drawn())
-        if self.is_cut:
-            frames = cut(frames, self.part)
-        return frames if self.rate is None else at_rate(frames, self.rate)
-
-    def auxiliary(self, every: int = 1) -> Iterator[Picture] | None:
-        """What the auxiliary panel shows of every n-th frame that is taken; None where there is no such panel.
-
-        The file is read a second time for it, in step with :meth:`frames`: those may be skeletons.
-        """
-        if self.beside is None:
-            return None
-        footage = dataclasses.replace(self, drawn=None).frames()
-        return self.beside(frame.pixels for frame in itertools.islice(footage, 0, None, every))
-
-    def replaced(self, skeletons: Placed, panel: Placement) -> Driver:
-        """The same driver by its skeletons; what is shown beside them lies where their picture lies."""
-        beside = self.beside
-        return dataclasses.replace(
-            self,
-            drawn=partial(skeletons.frames, panel),
-            beside=None if beside is None else lambda frames: skeletons.beside(beside(frames), panel),
-        )
-
-    def _replaced(self, frames: Iterator[TimedFrame], pictures: Iterator[Picture]) -> Iterator[TimedFrame]:
-        count = 0
-        for count, frame in enumerate(frames, start=1):
-            pixels = next(pictures, None)
-            if pixels is None:
-                raise InputError(
-                    f"{self.info.path} has more frames than its poses ({count - 1}); make the poses again."
-                )
-            yield dataclasses.replace(frame, pixels=pixels)
-        if next(pictures, None) is not None:
-            raise InputError(f"{self.info.path} has fewer frames ({count}) than its poses; make the poses again.")
-
-
-def phases_for(fps: Fraction, contract: Contract) -> int:
-    """Into how many interleaved drivers one is split so that each has a rate the model was trained for."""
-    # Rates are averages: a driver of 30.01 frames a second is not worth two.
-    return max(1, math.ceil(float(fps) / (contract.fps[1] * 1.05)))
-
-
-@dataclass(frozen=True)
-class Sizing:
-    """From the model's pixels to the result's.
-
-    Attributes:
-        width: of the result, even.
-        height: of the result, even.
-        fit: how the made picture meets it.
-        notes: what the user should know of it.
-    """
-
-    width: int
-    height: int
-    fit: Fit
-    notes: tuple[str, ...] = ()
-
-    @classmethod
-    def of(cls, made: tuple[int, int], asked: tuple[int, int] | int | None, fit: Fit) -> Sizing:
-        """The size of the result: even, as the model makes it, as large as asked for, or exactly what was asked."""
-        if asked is None:
-            return cls(*made, fit)
-        bounds = (asked, asked) if isinstance(asked, int) else asked
-        scale = min(bounds[0] / made[0], bounds[1] / made[1])
-        if fit == "fit" or isinstance(asked, int):
-            width, height = (max(2, 2 * round(side * scale / 2)) for side in made)
-            return cls(width, height, "fit")
-        width, height = (max(2, 2 * round(side / 2)) for side in bounds)
-        notes: tuple[str, ...] = ()
-        change = (width / height) / (made[0] / made[1])
-        if fit == "stretch" and not 0.98 < change < 1.02:
-            times = max(change, 1 / change)
-            notes = (f"the result is stretched {'in width' if change > 1 else 'in height'} by {times:.2f}, as asked.",)
-        return cls(width, height, fit, notes)
-
-    def __call__(self, frames: Frames) -> Frames:
-        """Frames of the model's size to frames of the result's."""
-        return (fill if self.fit == "fill" else resize)(frames, self.width, self.height)
 
 
 def _refuse_overwriting(options: AnimateOptions) -> None:

@@ -24,8 +24,9 @@ from diptych.progress import progress
 from diptych.puppets.footage import POSED
 from diptych.puppets.poses import pose_of
 from diptych.puppets.suite import SuitePair, suite_pairs
-from diptych.recipes.animate import BOX_AND_DEPTH, open_session
+from diptych.recipes.animate import BOX_AND_DEPTH
 from diptych.recipes.pose_drive import Placed, placed
+from diptych.recipes.session import open_session
 from diptych.types import Frames, InputError, Picture
 
 SUITE = "puppets-v1"

@@ -14,7 +14,8 @@ from diptych.animate.journal import discard_journal
 from diptych.animate.session import Session
 from diptych.files import sha256
 from diptych.options import AnimateJobsOptions, AnimateOptions
-from diptych.recipes.animate import animate_files, journal_folder, session_for
+from diptych.recipes.animate import animate_files, journal_folder
+from diptych.recipes.session import session_for
 from diptych.types import InputError
 
 _MOST_FAILURES_TOLD = 100

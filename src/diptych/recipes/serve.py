@@ -168,7 +168,7 @@ def _anywhere(common: AnimateOptions) -> AnimateOptions:
 def _animator(pipe: Connection, common: AnimateOptions, device: str | None) -> None:
     if device is not None:
         os.environ["CUDA_VISIBLE_DEVICES"] = "" if device == "cpu" else device
-    from diptych.recipes.animate import session_for
+    from diptych.recipes.session import session_for
 
     try:
         session = session_for(common)
@@ -209,7 +209,8 @@ class _Listener:
 
 def _animated(options: AnimateOptions, session: Session, listener: _Listener) -> Word:
     from diptych.media.video import frame_times, probe
-    from diptych.recipes.animate import animate_files, settled
+    from diptych.recipes.animate import animate_files
+    from diptych.recipes.session import settled
 
     beside = options.preview
     assert beside is not None
@@ -242,7 +243,8 @@ def _height_beside(options: AnimateOptions, session: Session) -> int:
     """Pixels of the joined clip: as high as the result within reason, and no wider than encoders take."""
     from diptych.media.image import read_image
     from diptych.media.video import probe
-    from diptych.recipes.animate import PREVIEW_HEIGHT, Sizing
+    from diptych.recipes.animate import PREVIEW_HEIGHT
+    from diptych.recipes.sizing import Sizing
 
     reference, driver = read_image(options.reference), probe(options.driving)
     result = Sizing.of(session.output_size(reference), options.size, options.fit)

@@ -24,9 +24,10 @@ from diptych.files import sha256
 from diptych.method import text_guidance
 from diptych.method.bootstrap import Framing, Shown, shown_by_poses
 from diptych.options import AnimateOptions, SynthOptions, WordsOptions
-from diptych.recipes.animate import phases_for, session_for
+from diptych.recipes.driver import phases_for
 from diptych.recipes.pose_drive import placed
 from diptych.recipes.prepare import open_finder
+from diptych.recipes.session import session_for
 from diptych.recipes.words import open_describer
 from diptych.synth.folder import PairsFolder
 from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_clips
