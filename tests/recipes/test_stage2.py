@@ -25,7 +25,8 @@ from diptych.recipes import bench
 from diptych.recipes.animate import animate_files
 from diptych.recipes.bench import answering, bench_puppets
 from diptych.recipes.session import open_session
-from diptych.recipes.stages import stage1_pose, stage2_rgb, train_pose, train_rgb
+from diptych.recipes.stage_recipes import stage1_pose, stage2_rgb
+from diptych.recipes.stages import train_pose, train_rgb
 from diptych.types import Clip, InputError, Sample
 
 pytestmark = pytest.mark.filterwarnings("ignore")

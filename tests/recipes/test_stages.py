@@ -17,7 +17,8 @@ from diptych.models.load import FOUNDATIONS, foundation, load_backbone
 from diptych.models.store import load_denoiser_into, load_mini, save_denoiser
 from diptych.options import AnimateOptions, TrainStageOptions
 from diptych.recipes.animate import animate_files
-from diptych.recipes.stages import stage1_pose, train_pose
+from diptych.recipes.stage_recipes import stage1_pose
+from diptych.recipes.stages import train_pose
 from diptych.types import Clip, InputError
 from kills import Moment, run
 

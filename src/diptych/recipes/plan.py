@@ -24,7 +24,7 @@ from diptych.models.foundation import Foundation
 from diptych.models.load import sketch_backbone
 from diptych.models.savings import Savings
 from diptych.options import PlanOptions
-from diptych.recipes.stages import stage1_pose
+from diptych.recipes.stage_recipes import stage1_pose
 from diptych.types import InputError, Picture
 
 LADDER = (
