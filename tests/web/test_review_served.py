@@ -38,4 +38,5 @@ def test_a_reviewer_comes_in_by_a_link_and_answers_by_keys(
         opened.goto(server.url)
         assert opened.get_by_role("heading", level=1).inner_text() == "Let a picture perform a motion"
         assert opened.get_by_role("link", name="Review").count() == 0  # links are personal
+        opened.close()  # it asks the server again and again, which ends now
     assert [found.keep for found in decisions(pairs / "reviews.sqlite").values()] == [True, False]
