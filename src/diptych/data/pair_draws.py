@@ -129,7 +129,7 @@ def pair_draw(
             beside = functools.partial(located_view, target[int(chosen.frames[0])], box=box, locate=locate)
             motion = _viewed(driving[[first, *shown]], altered, coded, output.shape[1:3], rng, beside)
     if altered.mirrored:
-        output, prompt = mirrored(output), mirrored_words(prompt)
+        output, motion, prompt = mirrored(output), mirrored(motion), mirrored_words(prompt)
     history = damaged(output[1 : 1 + window.history], rng) if window.history else None
     told = "" if rng.random() < settings.text_dropped else prompt
     return Draw(window, output[0], motion, output, history, told)
@@ -143,8 +143,7 @@ def _fitted(
     height, width = part.shape[1:3]
     box = place_in(max(1, round(altered.stretch * width)), height, *panel)
     # Scaled once, and altered at the panel's size, where it is cheap; the grey around it is nobody's colour.
-    motion = fit(_spoilt(resize(part, box.width, box.height), altered, coded, rng), box)[0]
-    return mirrored(motion) if altered.mirrored else motion
+    return fit(_spoilt(resize(part, box.width, box.height), altered, coded, rng), box)[0]
 
 
 def _viewed(
@@ -159,8 +158,7 @@ def _viewed(
     part = cropped(frames, altered.box)
     height, width = part.shape[1:3]
     stretched = resize(part, max(1, round(altered.stretch * width)), height)
-    motion = _spoilt(view(stretched[1:], view_of(stretched[0]), *panel), altered, coded, rng)
-    return mirrored(motion) if altered.mirrored else motion
+    return _spoilt(view(stretched[1:], view_of(stretched[0]), *panel), altered, coded, rng)
 
 
 def _spoilt(frames: Frames, altered: Alteration, coded: bool, rng: np.random.Generator) -> Frames:

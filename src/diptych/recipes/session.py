@@ -79,10 +79,14 @@ def _settings(facts: Facts, steps: int | None, guidance_scale: float | None, con
     )
 
 
+def _continues(options: AnimateOptions) -> bool | None:
+    """Whether windows go on from what was made; None where nothing is asked."""
+    return None if options.windows is None else options.windows == "continue"
+
+
 def settled(session: Session, options: AnimateOptions) -> Session:
     """The same loaded model, sampled as another call asks."""
-    continues = None if options.windows is None else options.windows == "continue"
-    settings = _settings(session.backbone.facts, options.steps, options.guidance_scale, continues)
+    settings = _settings(session.backbone.facts, options.steps, options.guidance_scale, _continues(options))
     return dataclasses.replace(session, settings=settings)
 
 
@@ -105,7 +109,6 @@ def session_for(options: AnimateOptions) -> Session:
         InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
     """
     savings = savings_of(options)
-    continues = None if options.windows is None else options.windows == "continue"
     if options.backbone != "mini" and (options.dry_run or options.memory == "auto"):
         sketch = sketch_backbone(
             options.backbone,
@@ -115,7 +118,7 @@ def session_for(options: AnimateOptions) -> Session:
             panel_area=options.panel_area,
             window_frames=options.window,
         )
-        settings = _settings(sketch.facts, options.steps, options.guidance_scale, continues)
+        settings = _settings(sketch.facts, options.steps, options.guidance_scale, _continues(options))
         if options.memory == "auto":
             from diptych.recipes.plan import chosen_savings, square_stage
 
@@ -126,7 +129,7 @@ def session_for(options: AnimateOptions) -> Session:
         options.weights or options.model,
         options.steps,
         options.guidance_scale,
-        continues=continues,
+        continues=_continues(options),
         backbone=options.backbone,
         revision=options.revision,
         adapter=None if options.adapter is None else str(options.adapter),
