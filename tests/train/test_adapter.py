@@ -140,7 +140,7 @@ def test_without_weight_wrong_conditions_change_no_bit():
         assert a[0].item() == b[0].item()
         assert a[1] == b[1]
         # With it, the loss is the same and the term comes on top.
-        assert c[0].item() == pytest.approx(a[0].item() + 0.5 * c[1]["contrast"], rel=1e-5)
+        assert c[0].item() == pytest.approx(a[0].item() + 0.5 * float(c[1]["contrast"]), rel=1e-5)
     assert plain.facts == silent.facts != asked.facts
 
 

@@ -125,7 +125,7 @@ def test_the_rate_rises_holds_and_falls_to_nothing():
     assert factors[60:] == sorted(factors[60:], reverse=True)
 
 
-@pytest.mark.skipif(not _can_fuse(torch.device("cpu")), reason="no C++ compiler")
+@pytest.mark.skipif(not _can_fuse(), reason="no C++ compiler")
 @pytest.mark.filterwarnings("default")  # what torch's compiler warns of is its own affair
 def test_a_fused_run_learns_what_a_plain_one_learns(tmp_path):
     train(Toy(), SETTINGS, tmp_path / "plain", quiet=True)
@@ -140,4 +140,4 @@ def test_a_fused_run_learns_what_a_plain_one_learns(tmp_path):
 
 def test_fusing_asks_for_a_compiler(monkeypatch):
     monkeypatch.setattr("shutil.which", lambda name: None)
-    assert not _can_fuse(torch.device("cpu"))
+    assert not _can_fuse()

@@ -94,7 +94,7 @@ def test_the_first_steps_are_all_at_pure_noise_and_later_ones_in_their_share(tas
 def test_where_figures_and_limbs_are_is_learnt_and_counts_by_its_weight(task):
     plain = replace(task, figures_weight=0.0).loss(task.module, 0, seeded(0, 0))
     both = replace(task, figures_weight=2.0).loss(task.module, 0, seeded(0, 0))
-    seen = plain[1]["figures"] + plain[1]["limbs"]
+    seen = float(plain[1]["figures"] + plain[1]["limbs"])
     assert both[0].item() == pytest.approx(plain[0].item() + 2 * seen, rel=1e-4)
     optimizer = torch.optim.AdamW(task.module.parameters(), lr=3e-3)
     for step in range(100):

@@ -8,8 +8,9 @@ detail. It has no posterior to sample: it is a deterministic autoencoder with a 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import torch
@@ -87,6 +88,23 @@ def from_patches(first: Tensor, rest: Tensor) -> Tensor:
     return cells.permute(0, 4, 1, 2, 5, 3, 6).reshape(b, 3, -1, rows * SIDE, columns * SIDE)
 
 
+COLOURS = tuple(permutations(range(3)))
+"""Ways to exchange the three colours."""
+
+
+def alike(frames: int) -> list[Tensor]:
+    """What may be done to a patch without leaving the made-up world: mirrored or not, its colours exchanged.
+
+    Args:
+        frames: of the patch.
+
+    Returns:
+        Orders of a patch's numbers, int64, for every one of ``COLOURS`` first the patch as it is and then mirrored.
+    """
+    places = torch.arange(frames * 3 * SIDE * SIDE).reshape(frames, 3, SIDE, SIDE)
+    return [moved.flatten() for colours in COLOURS for moved in (places[:, colours], places[:, colours].flip(-1))]
+
+
 class LinearCode(nn.Module):
     """Coordinates of vectors along their principal components, and back.
 
@@ -113,9 +131,25 @@ class LinearCode(nn.Module):
         return (code * self.scale) @ self.basis.T + self.mean
 
     @torch.no_grad()
-    def fit(self, moments: Moments) -> None:
-        """Takes the principal components of the vectors that the moments have seen."""
+    def recoded(self, order: Tensor) -> Tensor:
+        """What a change of the order of the vectors' numbers does to their codes: ``code @ matrix``, ``(c, c)``.
+
+        Exact where the code was fitted with that order among those that are alike, but for what no code keeps.
+        """
+        return (self.scale[:, None] * self.basis.T[:, order]) @ (self.basis / self.scale)
+
+    @torch.no_grad()
+    def fit(self, moments: Moments, orders: Sequence[Tensor] = ()) -> None:
+        """Takes the principal components of the vectors that the moments have seen.
+
+        Args:
+            moments: of the vectors.
+            orders: a group of orders of their numbers: as though every vector had been seen in each of them.
+        """
         mean, covariance = moments.mean_and_covariance()
+        if orders:
+            mean = torch.stack([mean[order] for order in orders]).mean(0)
+            covariance = sum(covariance[order][:, order] for order in orders) / len(orders)  # type: ignore[assignment]
         variances, directions = torch.linalg.eigh(covariance)
         channels = len(self.scale)
         deviation = variances.flip(0)[:channels].clamp_min(0).sqrt()
@@ -184,14 +218,19 @@ class PatchVae(nn.Module):
         last = codes.permute(0, 2, 3, 4, 1)
         return from_patches(self.first.decode(last[:, :1]), self.rest.decode(last[:, 1:]))
 
-    def fit(self, clips: Iterable[Tensor]) -> None:
-        """Finds the components from clips ``(b, 3, t, h, w)``; deterministic."""
+    def fit(self, clips: Iterable[Tensor], *, varied: bool = False) -> None:
+        """Finds the components; deterministic.
+
+        Args:
+            clips: ``(b, 3, t, h, w)``.
+            varied: as though each had been seen mirrored and in exchanged colours too (:func:`alike`).
+        """
         first, rest = Moments(FIRST), Moments(REST)
         for clip in clips:
             for moments, patches in zip((first, rest), to_patches(clip), strict=True):
                 moments.add(patches)
-        self.first.fit(first)
-        self.rest.fit(rest)
+        self.first.fit(first, alike(1) if varied else ())
+        self.rest.fit(rest, alike(FRAMES) if varied else ())
 
 
 class Mend(nn.Module):

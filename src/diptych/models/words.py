@@ -23,12 +23,11 @@ def tokens(prompts: Sequence[str], length: int, buckets: int) -> Tensor:
     Returns:
         int64, ``(b, length)``.
     """
-    rows = torch.zeros(len(prompts), length, dtype=torch.int64)
-    for row, prompt in zip(rows, prompts, strict=True):
-        words = _WORD.findall(prompt.lower())[:length]
-        for i, word in enumerate(words):
-            row[i] = 1 + zlib.crc32(word.encode()) % (buckets - 1)
-    return rows
+    rows = []
+    for prompt in prompts:
+        row = [1 + zlib.crc32(word.encode()) % (buckets - 1) for word in _WORD.findall(prompt.lower())[:length]]
+        rows.append(row + [0] * (length - len(row)))
+    return torch.tensor(rows, dtype=torch.int64).reshape(len(rows), length)
 
 
 class WordEncoder(nn.Module):

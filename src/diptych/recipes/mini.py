@@ -52,6 +52,7 @@ from diptych.train.locator import LocatorTask
 from diptych.train.loop import LoopSettings, train
 from diptych.train.sight import SightTask
 from diptych.train.state import checkpoints
+from diptych.train.varied import Varied
 
 HELD_OUT = 1 << 40
 """Draw numbers from here on are never trained on."""
@@ -89,6 +90,8 @@ class MiniRecipe:
         vae_from: the same, but its VAE and locator alone are taken over.
         footage: whether the denoiser learns to fill in footage (``method/infill.py``), as backbones are pre-trained,
             and not to complete canvases of exact pairs.
+        varied: whether sight and denoiser learn from draws mirrored and in other colours too (``train/varied.py``),
+            which the VAE's code is then fitted for.
     """
 
     panel_area: int
@@ -113,6 +116,7 @@ class MiniRecipe:
     start_from: str | None = None
     vae_from: str | None = None
     footage: bool = False
+    varied: bool = False
 
 
 def mini_tiny() -> MiniRecipe:
@@ -199,7 +203,7 @@ def mini_cpu() -> MiniRecipe:
 
 
 def mini_gpu() -> MiniRecipe:
-    """The same at 128 pixels with a larger trunk, for one GPU; what it makes still fits the package (40 MB)."""
+    """The same at 128 pixels with a larger trunk, for one GPU; what it makes still fits the package (30 MB)."""
     return MiniRecipe(
         panel_area=128 * 128,
         locator=LocatorConfig(),
@@ -215,37 +219,49 @@ def mini_gpu() -> MiniRecipe:
             checkpoint_every=250,
             preview_every=500,
         ),
-        vae=PatchConfig(width=128, blocks=5),
-        fitted=8000,
-        clips=8,
-        vae_loop=LoopSettings(steps=8000, learning_rate=1e-3, muon_learning_rate=1e-2, ema=500, preview_every=1000),
-        draws=49_152,
+        vae=PatchConfig(),
+        fitted=2000,
+        clips=2,
+        vae_loop=LoopSettings(
+            steps=2000,
+            learning_rate=1e-3,
+            muon_learning_rate=1e-2,
+            warmup=50,
+            ema=100,
+            checkpoint_every=200,
+            preview_every=500,
+        ),
+        draws=65_536,
         workers=14,
         denoiser=DenoiserConfig(heads=8, blocks=5, layers=LAYERS, sight=48),
-        looks=8,
+        looks=32,
         sight_loop=LoopSettings(
-            steps=16000,
+            steps=4000,
             learning_rate=2e-3,
             muon_learning_rate=1e-2,
             warmup=50,
             decay=0.7,
             ema=100,
-            checkpoint_every=500,
-            preview_every=500,
-        ),
-        batch=64,
-        pure_steps=40_000,
-        denoiser_loop=LoopSettings(
-            steps=60_000,
-            learning_rate=1e-3,
-            muon_learning_rate=1e-2,
-            warmup=500,
-            decay=0.6,
-            ema=2000,
             fused=True,
             checkpoint_every=1000,
-            preview_every=5000,
+            preview_every=1000,
         ),
+        batch=64,
+        varied=True,
+        denoiser_loop=LoopSettings(
+            steps=28_000,
+            learning_rate=1e-3,
+            muon_learning_rate=1e-2,
+            warmup=200,
+            decay=0.6,
+            ema=1000,
+            fused=True,
+            checkpoint_every=2000,
+            log_every=50,
+            preview_every=4000,
+        ),
+        pure_steps=20_000,
+        held_out=4,
     )
 
 
@@ -371,7 +387,7 @@ def _train_vae(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool
     vae = PatchVae(recipe.vae)
     if not checkpoints(folder / "vae"):
         with progress("components", recipe.fitted, "draws") as report:
-            vae.fit(_panels(recipe.fitted, agreed, report))
+            vae.fit(_panels(recipe.fitted, agreed, report), varied=recipe.varied)
     task = MendTask(
         module=Mending(vae),
         config=recipe.vae,
@@ -475,6 +491,7 @@ def _train_sight(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bo
         batch=recipe.looks,
         held_out=tuple(encoded),
         made_for=made_for,
+        varied=_varied(recipe, backbone),
     )
     averaged, steps = train(task, recipe.sight_loop, folder / "sight", deadline=deadline)
     if steps < recipe.sight_loop.steps:
@@ -503,10 +520,11 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     module, locate = _begun(recipe, folder), load_locator(folder / "mini").locate
     if module.sight is not None:
         module.sight.requires_grad_(False)
+    backbone = load_vae(folder / "mini")
     task = DenoiserTask(
         module=module,
         config=recipe.denoiser,
-        backbone=dataclasses.replace(load_vae(folder / "mini"), contract=agreed),
+        backbone=dataclasses.replace(backbone, contract=agreed),
         buckets=read_cache(folder / "cache", draws, made_for),
         batch=recipe.batch,
         pure_share=recipe.pure_share,
@@ -514,6 +532,7 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
         held_out=tuple(draw(HELD_OUT + i, agreed, locate=locate) for i in range(_HEARD_BY * recipe.held_out)),
         made_for=made_for,
         hide=hidden if recipe.footage else None,
+        varied=_varied(recipe, backbone),
     )
     averaged, steps = train(task, recipe.denoiser_loop, folder / "denoiser", deadline=deadline)
     notes = {
@@ -526,6 +545,10 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     # Written at every stop: a mini that is half trained animates too.
     save_denoiser(folder / "mini" / "denoiser.safetensors", averaged, recipe.denoiser, agreed, notes)
     return steps >= recipe.denoiser_loop.steps
+
+
+def _varied(recipe: MiniRecipe, backbone: MiniBackbone) -> Varied | None:
+    return Varied.of(backbone.vae, recipe.denoiser.text_buckets) if recipe.varied else None
 
 
 def _seconds(folder: Path) -> float:

@@ -178,7 +178,7 @@ class AdapterTask:
         """As often as gradients are to be added up."""
         return self.accumulated
 
-    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Velocity error of a batch of one shape.
 
         All parts of a step have one shape, drawn by how many draws have it, and ask one expert: processes need not wait
@@ -209,11 +209,11 @@ class AdapterTask:
         least = self.noise.least_weighted
         weight = (sigma / least).clamp(max=1).square() if least else torch.ones_like(sigma)
         losses = region_loss(right * per_sample(weight, right), self.backbone.contract.loss_region, panels)
-        loss, numbers = losses.mean(), by_sigma(losses.detach().cpu(), sigma)
+        loss, numbers = losses.mean(), by_sigma(losses.detach(), sigma)
         if others:
             counted = counts(rows, [draw.window for draw in draws], order, sigma, self.contrast.least_sigma)
             term = self._missed([right, *others], condition.mask, counted)
-            loss, numbers["contrast"] = loss + self.contrast.weight * term, term.item()
+            loss, numbers["contrast"] = loss + self.contrast.weight * term, term.detach()
         return loss, numbers
 
     def _missed(self, errors: Sequence[Tensor], mask: Tensor, counted: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,9 @@ from diptych.method.incontext import Condition, compose, model_input, output_lat
 from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.sight import Remembered
-from diptych.models.words import tokens
 from diptych.train.precision import halves
+from diptych.train.rows import Rows, drawn_rows
+from diptych.train.varied import Varied
 
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""
@@ -57,12 +58,13 @@ class DenoiserTask:
             the answer away, and the way out to the motion is found later.
         made_for: what the cache was made for; a run goes on only with the same.
         hide: says anew in every step what is given of the finished latents; None takes the draws' own conditions.
+        varied: changes draws anew in every step; None takes them as they are.
     """
 
     module: Denoiser
     config: DenoiserConfig
     backbone: MiniBackbone
-    buckets: dict[str, Bucket]
+    buckets: Mapping[str, Bucket]
     batch: int
     held_out: tuple[Draw, ...]
     made_for: str
@@ -70,14 +72,17 @@ class DenoiserTask:
     pure_share: float = 0.0
     pure_steps: int = 0
     hide: Callable[[Tensor, torch.Generator], Condition] | None = None
+    varied: Varied | None = None
     _remembered: Remembered = field(default_factory=lambda: Remembered(sys.maxsize))
+    _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Sizes and the cache."""
         draws = sum(len(bucket) for bucket in self.buckets.values())
         sizes = {"denoiser": asdict(self.config), "batch": self.batch, "pure": [self.pure_share, self.pure_steps]}
-        return {**sizes, "made_for": self.made_for, "draws": draws}
+        varied = {} if self.varied is None else {"varied": True}
+        return {**sizes, "made_for": self.made_for, "draws": draws, **varied}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """The two-dimensional weights of the transformer's blocks."""
@@ -87,54 +92,61 @@ class DenoiserTask:
         """The batch is run at once."""
         return 1
 
-    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Velocity error of a batch of one panel shape, shapes drawn by how many draws they have."""
-        sizes = torch.tensor([len(bucket) for bucket in self.buckets.values()], dtype=torch.float64)
-        shape = list(self.buckets)[int(torch.multinomial(sizes, 1, generator=generator))]
-        bucket = self.buckets[shape]
-        rows = torch.randint(len(bucket), (self.batch,), generator=generator)
-        draws = bucket.take(rows.tolist())
-        target, condition = collate(draws)
+        device = next(module.parameters()).device
+        batch = drawn_rows(self._on(device), self.batch, generator)
+        local = _local(generator, device)
         if self.hide is not None:
-            condition = self.hide(target, generator)
-        noise = torch.randn(target.shape, generator=generator)
+            batch = dataclasses.replace(batch, condition=self.hide(batch.target, generator))
+        target = batch.target
+        noise = torch.randn(target.shape, generator=local, device=device)
         sigma = draw_sigmas(self.batch, generator, self.backbone.contract.sigma_shift, spread=None)
         pure_share = 1.0 if step < self.pure_steps else self.pure_share
         pure = torch.rand(self.batch, generator=generator) < pure_share
         sigma = sigma.clamp_min(SIGMA_FLOOR).masked_fill(pure, 1.0)
-        x = model_input(noised(target, noise, sigma), condition)
-        text = tokens([draw.prompt for draw in draws], self.config.text_length, self.config.text_buckets)
-        device = next(module.parameters()).device
-        looked = self._looked(condition.latents)
-        predicted, seen = module(
-            x.to(device), sigma.to(device), text.to(device), None if looked is None else looked.to(device)
-        )
-        predicted = predicted.float()
+        if self.varied is not None:
+            # Drawn after all else: without it everything is as it always was.
+            batch = self.varied(batch, generator)
+            target = batch.target
+        there = sigma.to(device, non_blocking=True)
+        x = model_input(noised(target, noise, there), batch.condition)
+        looked = self._looked(batch.condition.latents)
+        predicted, seen = module(x, there, batch.text, *([] if looked is None else [looked]))
         # A velocity's error counts as the clean canvas's error over sigma squared; near sigma 0, where almost nothing
         # is left to decide, that would outweigh all the rest.
-        weight = (sigma / LEAST_WEIGHTED).clamp(max=1).square().to(device)
-        error = (predicted - velocity(target, noise).to(device)).square() * per_sample(weight, predicted)
+        weight = (there / LEAST_WEIGHTED).clamp(max=1).square()
+        error = (predicted.float() - velocity(target, noise)).square() * per_sample(weight, predicted)
         losses = region_loss(error, self.backbone.contract.loss_region)
         layers = self.config.layers
-        known = [draw.figures[: layers * FIGURES] for draw in draws if draw.figures is not None]
-        covered = torch.stack(known).to(device, torch.float32)
+        assert batch.figures is not None
+        covered = batch.figures[:, : layers * FIGURES].float()
         wrong = functional.binary_cross_entropy_with_logits(seen.float(), covered, reduction="none")
         by_layer = wrong.unflatten(1, (layers, FIGURES)).mean(dim=(0, 2, 3, 4, 5))
-        numbers = {**by_sigma(losses.detach().cpu(), sigma), "figures": by_layer[0].item()}
+        numbers = {**by_sigma(losses.detach(), sigma), "figures": by_layer[0].detach()}
         if layers > 1:
-            numbers["limbs"] = by_layer[1:].sum().item()
+            numbers["limbs"] = by_layer[1:].detach().sum()
         return losses.mean() + self.figures_weight * by_layer.sum(), numbers
 
+    def _on(self, device: torch.device) -> dict[str, Rows]:
+        """The cache, where it is learnt from."""
+        if not self._shelves:
+            words = {"words": self.config.text_length, "entries": self.config.text_buckets}
+            self._shelves.update({shape: Rows.of(one, device, **words) for shape, one in self.buckets.items()})
+        return self._shelves
+
     def _looked(self, known: Tensor) -> Tensor | None:
-        """What sight says of what is known; it does not learn here, so each draw is looked at once."""
-        if self.module.sight is None:
+        """What sight says of what is known, where it need not be asked again: the network asks its sight itself else.
+
+        Sight does not learn here, so on a CPU each draw is looked at once. A GPU looks again sooner than it remembers.
+        """
+        if self.module.sight is None or self.varied is not None or known.device.type != "cpu":
             return None
-        device = next(self.module.parameters()).device
 
         def look(shown: Tensor) -> Tensor:
             # Half precision is finer than the levels that are remembered.
-            with torch.autocast(device.type, torch.bfloat16, enabled=halves("auto", device.type)):
-                looked = self.module.look(shown.to(device))
+            with torch.autocast("cpu", torch.bfloat16, enabled=halves("auto", "cpu")):
+                looked = self.module.look(shown)
             assert looked is not None
             return looked
 
@@ -205,7 +217,21 @@ def _encoded(backbone: MiniBackbone, draw: Draw) -> LatentDraw:
     return encode_draw(draw, lambda pixels: backbone.encode_canvas(pixels.to(backbone.device)), backbone.facts.empty)
 
 
-def by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, float]:
-    """Mean loss in four equal ranges of sigma; ranges without a sample are left out."""
-    quarter = (sigma * 4).long().clamp(max=3)
-    return {f"loss_sigma_{q / 4:.2f}": losses[quarter == q].mean().item() for q in range(4) if (quarter == q).any()}
+def _local(generator: torch.Generator, device: torch.device) -> torch.Generator:
+    """A generator on the device for what is too much to draw elsewhere; on a CPU the given one itself."""
+    if device.type == "cpu":
+        return generator
+    return torch.Generator(device).manual_seed(int(torch.randint(1 << 62, (), generator=generator)))
+
+
+def by_sigma(losses: Tensor, sigma: Tensor) -> dict[str, Tensor]:
+    """Mean loss in four equal ranges of sigma; ranges without a sample are left out.
+
+    Args:
+        losses: ``(b,)``, on any device, which is not waited for.
+        sigma: in [0, 1], ``(b,)``, on the CPU.
+    """
+    quarters = functional.one_hot((sigma * 4).long().clamp(max=3), 4).T.float()  # (4, b)
+    shares = quarters / quarters.sum(1, keepdim=True).clamp_min(1)
+    means = shares.to(losses.device, non_blocking=True) @ losses.float()
+    return {f"loss_sigma_{q / 4:.2f}": means[q] for q in range(4) if quarters[q].any()}

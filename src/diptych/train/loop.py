@@ -7,7 +7,6 @@ noise follow from the seed and the step alone, so a resumed run sees what the un
 from __future__ import annotations
 
 import contextlib
-import importlib.util
 import json
 import math
 import os
@@ -15,7 +14,7 @@ import shutil
 import tempfile
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -28,6 +27,7 @@ from diptych.method.diffusion import seeded
 from diptych.progress import progress
 from diptych.train.muon import FlatMuon
 from diptych.train.precision import Precision, halves
+from diptych.train.replay import Replayed
 from diptych.train.state import checkpoints, kept_of, load_state, save_state, whole_of
 
 _SHAPES = 64
@@ -49,8 +49,9 @@ class LoopSettings:
         clip: largest gradient norm.
         ema: steps over which the moving average forgets; its weights are what ships.
         precision: ``bf16`` (autocast), ``no``, or ``auto``: bf16 where the device computes in it.
-        fused: run the module through ``torch.compile`` where it can be (a C++ compiler, or Triton on a GPU): up to a
-            minute for every shape at the start, then about 1.4 times the steps.
+        fused: on a CPU with a C++ compiler, run the module through ``torch.compile``: up to a minute for every shape at
+            the start, then about 1.4 times the steps. On a CUDA device, record its kernels once for every shape and
+            replay them (``train/replay.py``): a small network is over before Python has asked for its next kernel.
         sharding: with several processes: ``ddp`` keeps all weights in each of them, ``fsdp2`` splits them.
         idle_parts: whether a step may leave out some of what is trained, as with two experts of which a batch asks one.
         checkpoint_every: steps between checkpoints: at most this much is redone after a kill.
@@ -99,7 +100,9 @@ class Task(Protocol):
         """In how many parts a process runs its batch of a step, their gradients added up."""
         ...
 
-    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(
+        self, module: nn.Module, step: int, generator: torch.Generator
+    ) -> tuple[Tensor, Mapping[str, float | Tensor]]:
         """Draws one part of the batch of a step and runs ``module`` (wrapped for precision and processes) on it.
 
         Args:
@@ -108,7 +111,8 @@ class Task(Protocol):
             generator: on the CPU, for all that is drawn; seeded by run, step and number of the part.
 
         Returns:
-            The scalar loss and further numbers for the log.
+            The scalar loss and further numbers for the log, which are read when a line is written: those on a device
+            are best left there.
         """
         ...
 
@@ -167,7 +171,9 @@ def train(
     saved = checkpoints(folder)
     start = load_state(saved[-1], groups, optimizers, facts) if saved else 0
     wrapped: nn.Module = _Computed(module, accelerator.device.type, settings.precision)
-    if settings.fused and _can_fuse(accelerator.device):
+    if settings.fused and accelerator.device.type == "cuda":
+        wrapped = Replayed(wrapped)
+    elif settings.fused and _can_fuse():
         torch._dynamo.config.recompile_limit = _SHAPES
         torch._dynamo.config.suppress_errors = True  # where the compiler fails, the run is slower and no more
         wrapped = torch.compile(wrapped, dynamic=False)  # type: ignore[assignment]
@@ -198,13 +204,14 @@ def train(
                 step += 1
                 if step % settings.log_every == 0 or step == settings.steps:
                     value = float(accelerator.reduce(total.to(accelerator.device), "mean"))
+                    said = {name: float(number) for name, number in numbers.items()}
                     if not math.isfinite(value):
                         raise FloatingPointError(f"the loss of step {step} is {value}; lower the learning rate")
                     passed = time.monotonic() - began
                     if log is not None:
                         log.write(
                             step,
-                            {"loss": value, "grad_norm": float(whole_of(norm)), "seconds": passed, **numbers},
+                            {"loss": value, "grad_norm": float(whole_of(norm)), "seconds": passed, **said},
                         )
                     elif sharded:
                         whole_of(norm)  # put together by all processes
@@ -231,6 +238,8 @@ def _agreed(deadline: float | None, accelerator: Any) -> bool:
     """Whether the time is up, for all processes or for none."""
     if deadline is None:
         return False
+    if accelerator.num_processes == 1:
+        return time.monotonic() >= deadline
     late = torch.tensor(float(time.monotonic() >= deadline), device=accelerator.device)
     return bool(accelerator.reduce(late, "sum") > 0)
 
@@ -245,7 +254,8 @@ class _Computed(nn.Module):
 
     def forward(self, *inputs: Any) -> Any:
         """As the module's own."""
-        with torch.autocast(self._device, torch.bfloat16, enabled=self._halved):
+        # Casts are not kept: a recording (``Replayed``) would find those of the recording before it.
+        with torch.autocast(self._device, torch.bfloat16, enabled=self._halved, cache_enabled=self._device != "cuda"):
             told = self.module(*inputs)
         return tree_map_only(Tensor, lambda value: value.float() if value.is_floating_point() else value, told)
 
@@ -310,8 +320,7 @@ class Average:
         """Takes a step's weights in, after the step."""
         # Early on the average forgets faster, or it would drag the random start along.
         weight = max(1 / memory, 9 / (step + 10))
-        for name, theirs in self._mine.items():
-            self.weights[name].lerp_(theirs, weight)
+        torch._foreach_lerp_([*self.weights.values()], [*self._mine.values()], weight)
 
     @torch.no_grad()
     def take_its_place(self) -> None:
@@ -342,24 +351,26 @@ def _preview(task: Task, average: Average, path: Path, *, keeps: bool) -> dict[s
         return task.preview(averaged, path if keeps else Path(elsewhere) / path.name)
 
 
-def _can_fuse(device: torch.device) -> bool:
-    if device.type == "cuda":
-        return importlib.util.find_spec("triton") is not None
+def _can_fuse() -> bool:
     return any(shutil.which(compiler) for compiler in ("g++", "clang++"))
 
 
-def _backward(task: Task, wrapped: nn.Module, step: int, seed: int, rank: int) -> tuple[Tensor, dict[str, float]]:
+def _backward(
+    task: Task, wrapped: nn.Module, step: int, seed: int, rank: int
+) -> tuple[Tensor, Mapping[str, float | Tensor]]:
     """Adds up the gradients of one step; returns its mean loss here and the numbers of its last part."""
     parts = task.parts(step)
-    total, numbers = torch.zeros(()), dict[str, float]()
+    losses: list[Tensor] = []
+    numbers: Mapping[str, float | Tensor] = {}
     for part in range(parts):
         # Numbered through all processes: who runs a part decides nothing.
         generator = seeded(seed, step, rank * parts + part)
         with _exchanging(wrapped, part == parts - 1):
             loss, numbers = task.loss(wrapped, step, generator)
             (loss / parts).backward()
-        total = total + loss.detach().float().cpu() / parts
-    return total, numbers
+        losses.append(loss.detach().float())
+    # Nobody waits for the device here: it works through what it was asked while the next step is put together.
+    return torch.stack(losses).mean(), numbers
 
 
 @contextlib.contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,8 @@ from torch.nn import functional
 from diptych.data.cache import Bucket
 from diptych.data.canvases import LatentDraw, collate
 from diptych.models.sight import Sight, given, to_cells
+from diptych.train.rows import Rows, drawn_rows
+from diptych.train.varied import Varied
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,19 +28,24 @@ class SightTask:
         batch: draws a step.
         held_out: draws that are never trained on.
         made_for: what the cache was made for; a run goes on only with the same.
+        varied: changes draws anew in every step; None takes them as they are.
     """
 
     module: Sight
-    buckets: dict[str, Bucket]
+    buckets: Mapping[str, Bucket]
     batch: int
     held_out: tuple[LatentDraw, ...]
     made_for: str
+    varied: Varied | None = None
+    _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Sizes and the cache."""
         draws = sum(len(bucket) for bucket in self.buckets.values())
-        return {"sight": self.module.layers, "batch": self.batch, "made_for": self.made_for, "draws": draws}
+        varied = {} if self.varied is None else {"varied": True}
+        sizes = {"sight": self.module.layers, "batch": self.batch}
+        return {**sizes, "made_for": self.made_for, "draws": draws, **varied}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """Kernels inside the blocks."""
@@ -50,26 +57,40 @@ class SightTask:
         """The batch is run at once."""
         return 1
 
-    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, float]]:
+    def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Error on a batch of one panel shape, shapes drawn by how many draws they have."""
-        sizes = torch.tensor([len(bucket) for bucket in self.buckets.values()], dtype=torch.float64)
-        bucket = list(self.buckets.values())[int(torch.multinomial(sizes, 1, generator=generator))]
-        rows = torch.randint(len(bucket), (self.batch,), generator=generator)
-        by_layer = _error(module, self.module.layers, bucket.take(rows.tolist()))
-        return by_layer.sum(), {"figures": by_layer[0].item(), "limbs": by_layer[1:].sum().item()}
+        if not self._shelves:
+            device = next(module.parameters()).device
+            self._shelves.update({shape: Rows.of(one, device) for shape, one in self.buckets.items()})
+        batch = drawn_rows(self._shelves, self.batch, generator)
+        if self.varied is not None:
+            batch = self.varied(batch, generator)
+        assert batch.figures is not None
+        by_layer = _error(module, self.module.layers, batch.condition.latents, batch.figures)
+        return by_layer.sum(), {"figures": by_layer[0].detach(), "limbs": by_layer[1:].detach().sum()}
 
     @torch.no_grad()
     def preview(self, module: nn.Module, path: Path) -> dict[str, float]:
         """Error on held-out draws; nothing is drawn."""
-        by_layer = torch.stack([_error(module, self.module.layers, [one]) for one in self.held_out]).mean(0)
+        device = next(module.parameters()).device
+        errors = []
+        for one in self.held_out:
+            assert one.figures is not None
+            known = collate([one])[1].latents.to(device)
+            errors.append(_error(module, self.module.layers, known, one.figures[None].to(device)))
+        by_layer = torch.stack(errors).mean(0)
         return {"held_out_figures": by_layer[0].item(), "held_out_limbs": by_layer[1:].sum().item()}
 
 
-def _error(module: nn.Module, layers: int, draws: Sequence[LatentDraw]) -> Tensor:
-    """Mean cross-entropy of each layer in the cells that are given, ``(layers,)``."""
-    known = collate(draws)[1].latents
-    wanted = given(torch.stack([draw.figures for draw in draws if draw.figures is not None]).float())
-    device = next(module.parameters()).device
-    told = to_cells(module(given(known).to(device)))
-    wrong = functional.binary_cross_entropy_with_logits(told.float(), wanted.to(device), reduction="none")
+def _error(module: nn.Module, layers: int, known: Tensor, figures: Tensor) -> Tensor:
+    """Mean cross-entropy of each layer in the cells that are given, ``(layers,)``.
+
+    Args:
+        module: sight.
+        layers: that it tells.
+        known: latents of what is known, ``(b, c, t', h', 2w')``.
+        figures: bool, ``(b, layers * FIGURES, t', h', 2w')``.
+    """
+    told = to_cells(module(given(known)))
+    wrong = functional.binary_cross_entropy_with_logits(told.float(), given(figures).float(), reduction="none")
     return wrong.unflatten(1, (layers, -1)).mean(dim=(0, 2, 3, 4, 5))
