@@ -1,12 +1,19 @@
-"""Recorded kernels do what the module does, for every shape; runs where a CUDA device is."""
+"""Recorded kernels do what the module does, for every shape, and tasks train on a card; runs where a CUDA device is."""
+
+import json
 
 import pytest
 import torch
 from torch import nn
 
-from blocks import random_denoiser
-from diptych.data.draws import LAYERS
-from diptych.models.mini import DenoiserConfig
+from blocks import patch_vae, random_denoiser
+from diptych.data.cache import Bucket, pack_bits
+from diptych.data.canvases import encode_draw
+from diptych.data.draws import LAYERS, draw
+from diptych.models.mini import DenoiserConfig, MiniBackbone, contract
+from diptych.models.patches import PatchConfig
+from diptych.train.denoiser import DenoiserTask
+from diptych.train.loop import LoopSettings, train
 from diptych.train.muon import FlatMuon
 from diptych.train.replay import Replayed
 
@@ -58,3 +65,36 @@ def test_replays_are_the_modules_own_steps():
     ours, theirs = (torch.stack(said).cpu() for said in losses)
     assert (ours / theirs - 1).abs().max() < 0.02
     assert theirs[-1] < theirs[3]
+
+
+@pytest.mark.parametrize("fused", [False, True])
+def test_a_run_on_the_card_learns_and_makes_previews(tmp_path, fused):
+    agreed, sizes = contract(32 * 32), DenoiserConfig(heads=2, blocks=1, layers=LAYERS)
+    draws = [d for d in (draw(n, agreed) for n in range(40)) if d.reference.shape == (32, 32, 3)][:6]
+    backbone = MiniBackbone(patch_vae(PatchConfig(width=8, blocks=1)), None, agreed)
+    latent = [encode_draw(d, backbone.encode_canvas, "latents") for d in draws]
+    bucket = Bucket(
+        torch.stack([d.target for d in latent]).half(),
+        torch.stack([d.condition for d in latent]).half(),
+        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
+        [d.prompt for d in latent],
+        pack_bits(torch.stack([d.figures for d in latent])),
+    )
+    task = DenoiserTask(
+        module=random_denoiser(sizes).train(),
+        config=sizes,
+        backbone=backbone,
+        buckets={"one": bucket},
+        batch=4,
+        held_out=tuple(draws[:2]),
+        made_for="test",
+    )
+    settings = LoopSettings(
+        steps=80, learning_rate=3e-3, muon_learning_rate=1e-2, warmup=1, fused=fused, log_every=10, preview_every=40
+    )
+    train(task, settings, tmp_path, quiet=True)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss"] for line in lines if "loss" in line]
+    assert losses[-1] < 0.8 * losses[0]
+    assert any("held_out_driver_gap" in line for line in lines)
+    assert len([*tmp_path.glob("preview-*.png")]) == 2

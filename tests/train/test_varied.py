@@ -113,7 +113,7 @@ def test_a_change_in_latents_is_the_change_in_pixels(vae, drawn, monkeypatch):
 
 
 def test_prompts_say_what_is_seen(vae):
-    varied = replace(Varied.of(vae), entries=1024)
+    varied = Varied.of(vae, 1024)
     text = tokens(["a red fish darts to the left", "a red fish darts to the left"], 8, 1024)
     seen = varied._retold(text, torch.tensor([True, False]), torch.tensor([True, False]))
     wanted = tokens(["a red fish darts to the right"], 8, 1024)[0]

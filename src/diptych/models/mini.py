@@ -218,8 +218,7 @@ def places(canvas: Tensor, panels: int = 2) -> Tensor:
     row, time = (torch.linspace(-1, 1, n, device=canvas.device) for n in (h, t))
     column = torch.linspace(-1, 1, w2 // panels, device=canvas.device).repeat(panels)
     side = (2 * torch.arange(panels, device=canvas.device) - 1.0).repeat_interleave(w2 // panels)
-    first = torch.zeros(t, device=canvas.device)
-    first[0] = 1
+    first = (torch.arange(t, device=canvas.device) == 0).float()
     lines = [row[None, :, None], column[None, None, :], time[:, None, None]]
     waves = [wave(torch.pi * line) for line in lines for wave in (torch.sin, torch.cos)]
     told = [*lines, *waves, side[None, None, :], first[:, None, None]]

@@ -261,7 +261,7 @@ def mini_gpu() -> MiniRecipe:
             preview_every=4000,
         ),
         pure_steps=20_000,
-        held_out=4,
+        held_out=2,
     )
 
 

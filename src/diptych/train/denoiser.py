@@ -75,6 +75,7 @@ class DenoiserTask:
     varied: Varied | None = None
     _remembered: Remembered = field(default_factory=lambda: Remembered(sys.maxsize))
     _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
+    _changes: list[Varied] = field(default_factory=list, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class DenoiserTask:
         sigma = sigma.clamp_min(SIGMA_FLOOR).masked_fill(pure, 1.0)
         if self.varied is not None:
             # Drawn after all else: without it everything is as it always was.
-            batch = self.varied(batch, generator)
+            batch = self._changes[0](batch, generator)
             target = batch.target
         there = sigma.to(device, non_blocking=True)
         x = model_input(noised(target, noise, there), batch.condition)
@@ -133,6 +134,7 @@ class DenoiserTask:
         if not self._shelves:
             words = {"words": self.config.text_length, "entries": self.config.text_buckets}
             self._shelves.update({shape: Rows.of(one, device, **words) for shape, one in self.buckets.items()})
+            self._changes.extend([] if self.varied is None else [self.varied.to(device)])
         return self._shelves
 
     def _looked(self, known: Tensor) -> Tensor | None:

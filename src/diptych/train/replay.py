@@ -23,6 +23,8 @@ class Replayed(nn.Module):
         super().__init__()
         self.module = module
         self._recorded: dict[Any, nn.Module] = {}
+        # One memory for all: what a shape left there is read before another shape is run.
+        self._memory: Any = None
 
     def forward(self, *inputs: Tensor) -> Any:
         """As the module's own."""
@@ -36,7 +38,8 @@ class Replayed(nn.Module):
         shell = _Shell(self.module).train()
         samples = tuple(one.detach().clone() for one in inputs)
         try:
-            torch.cuda.make_graphed_callables(shell, samples, allow_unused_input=True)
+            self._memory = self._memory or torch.cuda.graph_pool_handle()
+            torch.cuda.make_graphed_callables(shell, samples, allow_unused_input=True, pool=self._memory)
         except RuntimeError as error:
             print(f"Not recorded, so slower: {str(error).splitlines()[0]}", file=sys.stderr)
             torch.cuda.synchronize()

@@ -38,6 +38,7 @@ class SightTask:
     made_for: str
     varied: Varied | None = None
     _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
+    _changes: list[Varied] = field(default_factory=list, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -62,9 +63,10 @@ class SightTask:
         if not self._shelves:
             device = next(module.parameters()).device
             self._shelves.update({shape: Rows.of(one, device) for shape, one in self.buckets.items()})
+            self._changes.extend([] if self.varied is None else [self.varied.to(device)])
         batch = drawn_rows(self._shelves, self.batch, generator)
         if self.varied is not None:
-            batch = self.varied(batch, generator)
+            batch = self._changes[0](batch, generator)
         assert batch.figures is not None
         by_layer = _error(module, self.module.layers, batch.condition.latents, batch.figures)
         return by_layer.sum(), {"figures": by_layer[0].detach(), "limbs": by_layer[1:].detach().sum()}

@@ -44,12 +44,14 @@ class Varied:
     Attributes:
         first: what each change does to codes of frame 0, ``(changes, c, c)``.
         rest: what it does to codes of later frames.
-        entries: of the table of words.
+        sides: what the words left and right are told as, int64, ``(2,)``.
+        names: what words of colours are told as, int64.
     """
 
     first: Tensor
     rest: Tensor
-    entries: int = 2
+    sides: Tensor
+    names: Tensor
 
     @classmethod
     def of(cls, vae: PatchVae, entries: int = 2) -> Varied:
@@ -69,7 +71,12 @@ class Varied:
             turned = code.scale[:, None].reciprocal() * matrices * code.scale
             if ((turned.square().sum((1, 2)) / len(code.scale)) < _KEPT).any():
                 raise ValueError("this VAE's code was not fitted for mirrored draws and exchanged colours")
-        return cls(first, rest, entries)
+        sides, names = (tokens(words, 1, entries)[:, 0] for words in (("left", "right"), sorted(_NAMES)))
+        return cls(first, rest, sides, names)
+
+    def to(self, device: torch.device) -> Varied:
+        """The same where the draws are."""
+        return Varied(*(one.to(device) for one in (self.first, self.rest, self.sides, self.names)))
 
     def __call__(self, batch: Batch, generator: torch.Generator) -> Batch:
         """Every draw mirrored or not, its character and its driver each in colours of their own.
@@ -96,17 +103,17 @@ class Varied:
 
     def _retold(self, text: Tensor, mirrored: Tensor, kept: Tensor) -> Tensor:
         """Prompts of what is seen now: left is right in a mirror, and no colour is what it was called."""
-        left, right = tokens(["left right"], 2, self.entries)[0].to(text)
+        left, right = self.sides
         other = torch.where(text == left, right, torch.where(text == right, left, text))
         text = torch.where(mirrored[:, None], other, text)
-        named = torch.isin(text, tokens(sorted(_NAMES), 1, self.entries).to(text))
+        named = torch.isin(text, self.names)
         return text.masked_fill(named & ~kept[:, None], 0)
 
     def _recoded(self, panel: Tensor, changes: Tensor) -> Tensor:
         """Codes of a panel, ``(b, c, t', h', w')``, each draw's by a change of its own."""
         moved = []
         for codes, matrices in ((panel[:, :, :1], self.first), (panel[:, :, 1:], self.rest)):
-            turned = torch.bmm(matrices.to(panel)[changes].transpose(1, 2), codes.flatten(2))  # (b, c, cells)
+            turned = torch.bmm(matrices[changes].transpose(1, 2), codes.flatten(2))  # (b, c, cells)
             moved.append(turned.view_as(codes))
         return torch.cat(moved, dim=2)
 
