@@ -81,8 +81,7 @@ TINY = Budget(
 REAL = Budget(
     draws=4096, shard=64, batch=16, pairs=64, frames=48, held_out=32,
     loop=LoopSettings(
-        steps=0, learning_rate=2e-3, warmup=100, decay=0.6, ema=300, fused=True, checkpoint_every=250,
-        preview_every=1000,
+        steps=0, learning_rate=2e-3, warmup=100, decay=0.6, ema=300, checkpoint_every=250, preview_every=1000,
     ),
 )  # fmt: skip
 
@@ -140,7 +139,7 @@ def task_of(out: Path, model: str, motion: str, side: str, rank: int, budget: Bu
 
 
 def seconds_a_step(task: AdapterTask, tries: int = 4) -> float:
-    """As the loop will do it but for the compiler, which saves about as much on either side."""
+    """As the loop will do it."""
     times = []
     for step in range(tries):
         began = time.monotonic()

@@ -27,7 +27,7 @@ def test_the_bundled_picture_is_animated_by_the_bundled_clip(tmp_path):
     made = diptych.animate_video(ASSETS / "reference.png", ASSETS / "driving.mp4", tmp_path / "out.mp4", steps=2)
     driver = [(f.time, f.duration) for f in read_frames(ASSETS / "driving.mp4")]
     assert [(f.time, f.duration) for f in read_frames(tmp_path / "out.mp4")] == driver
-    assert (made.frames, made.width, made.height) == (60, 74, 56)
+    assert (made.frames, made.width, made.height) == (60, 148, 110)
 
 
 def test_it_is_better_than_every_baseline_on_full_figures_and_the_ceiling_is_far_above():

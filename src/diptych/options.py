@@ -324,6 +324,7 @@ class BenchPuppetsOptions:
         pairs: measure only the first so many pairs, >= 1.
         posed: measure only pairs whose driver has skeletons, as a model that is driven by them is measured anyway.
         pose_fit: how skeletons come into their panel.
+        scale: draw the suite so many times as wide and high, >= 1.
     """
 
     json: Path | None = None
@@ -335,6 +336,7 @@ class BenchPuppetsOptions:
     pairs: int | None = None
     posed: bool = False
     pose_fit: PoseFit = "raw"
+    scale: int = 1
 
 
 @dataclass(frozen=True)

@@ -135,6 +135,7 @@ def run_suite(
     progress: Progress | None = None,
     first: int | None = None,
     only: Callable[[SuitePair], bool] | None = None,
+    scale: int = 1,
 ) -> SuiteResult:
     """Animate and measure every pair of a suite.
 
@@ -146,6 +147,7 @@ def run_suite(
         progress: called after every pair.
         first: how many pairs, from the suite's start; None for all.
         only: which pairs of a frozen suite are taken; None for all. Figures of a part are not those of the suite.
+        scale: how many times as wide and high a frozen suite is drawn, >= 1. Figures of one scale are not another's.
 
     Returns:
         Scores of the model, the ceiling and every baseline, pair by pair.
@@ -158,7 +160,8 @@ def run_suite(
     if isinstance(suite, str):
         pairs = tuple(pair for pair in suite_pairs(suite) if only is None or only(pair))[:first]
         name = suite if only is None else f"{suite}, {len(pairs)} chosen pairs"
-        total, cases = len(pairs), map(puppet_case, pairs)
+        name = name if scale == 1 else f"{name}, drawn {scale} times as large"
+        total, cases = len(pairs), (puppet_case(pair.enlarged(scale)) for pair in pairs)
     else:
         cases = tuple(suite)[:first]
         name, total = "own cases", len(cases)

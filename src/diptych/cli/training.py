@@ -146,6 +146,13 @@ def add_bench(commands: Commands) -> None:
     puppets.add_argument(
         "--posed", action="store_true", help="only pairs whose driver has skeletons, as for models driven by them"
     )
+    puppets.add_argument(
+        "--scale",
+        metavar="N",
+        type=values.count_from(1),
+        default=1,
+        help="draw the pairs N times as wide and high, for models of larger pictures (default 1)",
+    )
     add_pose_fit(puppets)
 
 
@@ -161,5 +168,6 @@ def _bench_puppets(args: argparse.Namespace) -> None:
             pairs=args.pairs,
             posed=args.posed,
             pose_fit=args.pose_fit,
+            scale=args.scale,
         )
     )

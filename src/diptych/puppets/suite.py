@@ -11,7 +11,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,14 @@ class SuitePair:
     times: NDArray[np.float64]
     reference_size: tuple[int, int]
     driving_size: tuple[int, int]
+
+    def enlarged(self, scale: int) -> SuitePair:
+        """The same pair drawn so many times as wide and as high."""
+        width, height = self.reference_size
+        wide, high = self.driving_size
+        return replace(
+            self, reference_size=(scale * width, scale * height), driving_size=(scale * wide, scale * high)
+        )
 
     def clips(self) -> dict[str, Frames]:
         """Rendered frames: "reference" (one frame), "driving" and "truth"."""

@@ -14,7 +14,7 @@ from diptych.bench.report import rank_sheet, table
 from diptych.bench.suite import run_suite
 from diptych.data.poses import ClipPoses
 from diptych.files import write_json
-from diptych.media.frame import fit, panel_for, unfit
+from diptych.media.frame import fit, panel_for, resize, unfit
 from diptych.media.image import write_image
 from diptych.method.incontext import compose, output_latents
 from diptych.method.pixels import to_frames, to_pixels
@@ -56,6 +56,7 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
             lambda done, total, pair: report(done, pair),
             first=options.pairs,
             only=only,
+            scale=options.scale,
         )
     print(table(result))
     if options.json:
@@ -63,6 +64,7 @@ def bench_puppets(options: BenchPuppetsOptions) -> None:
             "model": options.model,
             "adapter": adapter,
             "pose_fit": options.pose_fit if session.backbone.contract.motion == "pose" else None,
+            "scale": options.scale,
             "steps": session.settings.steps,
             "seconds": round(time.monotonic() - began, 1),
             "threads": torch.get_num_threads(),
@@ -81,7 +83,8 @@ def _posed(pair: SuitePair) -> bool:
 def answering(session: Session, pose_fit: PoseFit = "raw") -> Callable[[Case], Frames]:
     """A session as the benchmark asks it: one case to one clip of the driver's length.
 
-    A model that is driven by skeletons is given the driver's exact ones, of joints inside the picture.
+    A model that is driven by skeletons is given the driver's exact ones, of joints inside the picture. One of larger or
+    smaller pictures is measured at the case's size.
 
     Args:
         session: the model.
@@ -99,7 +102,8 @@ def answering(session: Session, pose_fit: PoseFit = "raw") -> Callable[[Case], F
         if session.backbone.contract.motion == "pose":
             skeletons, panel = skeletons_of(session, case, pose_fit), session.panel(sample.reference)
             motion, depth = skeletons.frames(panel), None if depth is None else skeletons.beside(depth, panel)
-        return np.concatenate(list(session.animate(sample.reference, motion, sample.prompt, auxiliary=depth)))
+        made = np.concatenate(list(session.animate(sample.reference, motion, sample.prompt, auxiliary=depth)))
+        return resize(made, case.truth.shape[2], case.truth.shape[1])
 
     return animate
 
@@ -130,6 +134,6 @@ def through_vae(backbone: Backbone) -> Callable[[Frames], Frames]:
             with torch.no_grad():
                 latents = output_latents(backbone.encode_canvas(compose(*[pixels] * count)), count)
                 made.append(to_frames(backbone.decode(latents))[: len(window)])
-        return unfit(np.concatenate(made), box)
+        return resize(unfit(np.concatenate(made), box), width, height)
 
     return encode_decode

@@ -35,7 +35,7 @@ from diptych.train.loop import train
 from diptych.types import InputError
 
 _REMEMBERED = 8192
-"""Cached draws of which the mini remembers what sight says, which never learns; 61 KB each at 64 pixels."""
+"""Cached draws of which the mini remembers what sight says, which never learns; 245 KB each at 128 pixels."""
 
 
 def train_stage(options: TrainStageOptions, kind: StageKind) -> None:
