@@ -18,16 +18,18 @@ python=${PYTHON:-python3}
 mkdir -p "$folder"
 
 take() { mkdir -p "$folder/$2/mini" && cp "$1"/locator.safetensors "$1"/vae.safetensors "$folder/$2/mini"; }
-mini() { # mini FOLDER STAGE SETTINGS...
-  to=$1 stage=$2
-  shift 2
-  "$python" -m diptych.cli --debug train mini --size gpu --stage "$stage" -o "$folder/$to" --set "$@" $SETTINGS
-}
+mini="$python -m diptych.cli --debug train mini --size gpu -o $folder/draws"
+made="draws=${DRAWS:-65536} workers=${WORKERS:-14} $SETTINGS"
 
-if [ -n "$start" ]; then take "$start" draws; else mini draws locator workers=1 && mini draws vae workers=1; fi
-mini draws cache draws="${DRAWS:-65536}" workers="${WORKERS:-14}" &
+# shellcheck disable=SC2086  # settings are words
+{
+  if [ -n "$start" ]; then take "$start" draws; else $mini --stage locator --set $made && $mini --stage vae --set $made; fi
+  # No function: what is killed in the end has to be the process that draws.
+  $mini --stage cache --set $made &
+}
 drawing=$!
-trap 'kill "$drawing" 2>/dev/null || :' EXIT
+stop_drawing() { kill "$drawing" 2>/dev/null && wait "$drawing" || :; }
+trap stop_drawing EXIT
 for leg in leg1 leg2; do
   take "$folder/draws/mini" $leg
   ln -sfn ../draws/cache "$folder/$leg/cache"
@@ -72,7 +74,7 @@ print(f"{rate:.1f} steps a second: {steps} in the second leg", flush=True)
 train("leg2", "denoiser", end - time.time(), f"start_from={folder / 'leg1/mini'}", f"denoiser_loop.steps={steps}", "pure_steps=0", "pure_share=0.8", "denoiser_loop.preview_every=0")
 print(f"{drawn()} draws, {end - time.time():.0f} s left", flush=True)
 PY
-kill "$drawing" 2>/dev/null || :
+stop_drawing
 
 if [ -n "$copy_to" ]; then
   mkdir -p "$copy_to"

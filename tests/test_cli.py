@@ -217,7 +217,7 @@ MOST = [
     ),
     (
         "bench puppets --json f.json --sheet s.png --suite first --model folder --adapter mine --steps 4 --pairs 8 "
-        "--posed --pose-fit reference",
+        "--posed --pose-fit reference --scale 2",
         "bench_puppets",
         BenchPuppetsOptions(
             json=Path("f.json"),
@@ -229,6 +229,7 @@ MOST = [
             posed=True,
             pose_fit="reference",
             pairs=8,
+            scale=2,
         ),
     ),
     (

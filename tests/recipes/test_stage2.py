@@ -173,7 +173,7 @@ def test_it_is_measured_on_all_pairs_and_driven_by_their_footage(trained, mini, 
     class StoppedError(Exception):
         pass
 
-    def stopped(answer, ceiling, name, report, *, first, only):
+    def stopped(answer, ceiling, name, report, *, first, only, scale):
         chosen.append([pair for pair in suite_pairs(name) if only is None or only(pair)])
         raise StoppedError
 

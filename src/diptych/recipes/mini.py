@@ -553,8 +553,8 @@ def _varied(recipe: MiniRecipe, backbone: MiniBackbone) -> Varied | None:
 
 def _seconds(folder: Path) -> float:
     """Time spent training so far, summed over resumed runs, from the log."""
-    total, last = 0.0, 0.0
-    for line in (folder / "metrics.jsonl").read_text().splitlines():
+    total, last, log = 0.0, 0.0, folder / "metrics.jsonl"
+    for line in log.read_text().splitlines() if log.exists() else []:  # the time may have been up before the first line
         seconds = json.loads(line).get("seconds")
         if seconds is None:
             continue
