@@ -12,6 +12,7 @@ from diptych.method.diffusion import seeded
 from diptych.models.mini import DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig
 from diptych.models.sight import Sight, given, onto_canvas, to_cells
+from diptych.train.rows import Shelves
 from diptych.train.sight import SightTask
 
 AGREED = contract(32 * 32)
@@ -66,7 +67,7 @@ def test_it_learns_and_the_denoiser_reads_it_without_moving_it(vae):
     torch.manual_seed(0)
     denoiser = random_denoiser(config)
     denoiser.sight.begin_with(vae)
-    task = SightTask(denoiser.sight, {"one": bucket}, 4, tuple(latent[:2]), "test")
+    task = SightTask(denoiser.sight, Shelves({"one": bucket}), 4, tuple(latent[:2]), "test")
     before = task.preview(task.module, None)
     learning = [p for p in task.module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-2)

@@ -16,6 +16,7 @@ from diptych.train.denoiser import DenoiserTask
 from diptych.train.loop import LoopSettings, train
 from diptych.train.muon import FlatMuon
 from diptych.train.replay import Replayed
+from diptych.train.rows import Shelves
 
 pytestmark = [
     pytest.mark.gpu,
@@ -84,7 +85,7 @@ def test_a_run_on_the_card_learns_and_makes_previews(tmp_path, fused):
         module=random_denoiser(sizes).train(),
         config=sizes,
         backbone=backbone,
-        buckets={"one": bucket},
+        draws=Shelves({"one": bucket}, words=24, entries=1024),
         batch=4,
         held_out=tuple(draws[:2]),
         made_for="test",

@@ -17,6 +17,7 @@ from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig
 from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask, driver_gap
+from diptych.train.rows import Shelves
 
 AGREED = contract(32 * 32)
 VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1, layers=LAYERS)
@@ -44,7 +45,7 @@ def task(draws):
         module=random_denoiser(DENOISER).train(),
         config=DENOISER,
         backbone=backbone,
-        buckets={"one": bucket},
+        draws=Shelves({"one": bucket}, words=24, entries=1024),
         batch=4,
         held_out=(draws[0],),
         made_for="test",

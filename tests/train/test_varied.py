@@ -14,7 +14,7 @@ from diptych.method.pixels import to_pixels
 from diptych.models.mini import FACTS, FIGURES, contract
 from diptych.models.patches import COLOURS, PatchConfig, PatchVae
 from diptych.models.words import tokens
-from diptych.train.rows import Rows, drawn_rows
+from diptych.train.rows import Rows, Shelves
 from diptych.train.varied import Varied
 
 AGREED = contract(32 * 32)
@@ -60,11 +60,13 @@ def test_rows_are_what_draws_say(vae, drawn):
 
 
 def test_shapes_are_drawn_by_how_many_draws_they_have(vae, drawn):
-    rows = Rows.of(bucket_of(encoded(vae, drawn)), torch.device("cpu"))
-    few = replace(rows, target=rows.target[:1] + 9, kinds=rows.kinds[:1])
-    generator = torch.Generator().manual_seed(0)
-    small = sum(float(drawn_rows({"few": few, "many": rows}, 1, generator).target.mean()) > 4 for _ in range(300))
-    assert 15 < small < 60  # one in nine
+    many = bucket_of(encoded(vae, drawn))
+    few = replace(many, target=many.target[:1] + 9, windows=many.windows[:1], prompts=many.prompts[:1])
+    shelves, generator = Shelves({"few": few, "many": many}), torch.Generator().manual_seed(0)
+    drawn_few = sum(float(shelves.draw(1, generator, torch.device("cpu")).target.mean()) > 4 for _ in range(300))
+    assert 15 < drawn_few < 60  # one in nine
+    assert shelves.facts == {"draws": 9}
+    assert replace(shelves, varied=Varied.of(vae)).facts == {"draws": 9, "varied": True}
 
 
 def seen_as(draw, mirrored, character, driver):

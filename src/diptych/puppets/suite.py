@@ -58,9 +58,7 @@ class SuitePair:
         """The same pair drawn so many times as wide and as high."""
         width, height = self.reference_size
         wide, high = self.driving_size
-        return replace(
-            self, reference_size=(scale * width, scale * height), driving_size=(scale * wide, scale * high)
-        )
+        return replace(self, reference_size=(scale * width, scale * height), driving_size=(scale * wide, scale * high))
 
     def clips(self) -> dict[str, Frames]:
         """Rendered frames: "reference" (one frame), "driving" and "truth"."""

@@ -50,6 +50,7 @@ from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask
 from diptych.train.locator import LocatorTask
 from diptych.train.loop import LoopSettings, train
+from diptych.train.rows import Shelves
 from diptych.train.sight import SightTask
 from diptych.train.state import checkpoints
 from diptych.train.varied import Varied
@@ -479,7 +480,6 @@ def _train_sight(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bo
     if module.sight is None or path.exists():
         return True
     made_for, backbone, locator = _made_for(recipe, folder), *_worker_models(folder / "mini")
-    draws = min(recipe.draws, cached_draws(folder / "cache"))
     module.sight.begin_with(backbone.vae)
     agreed = contract(recipe.panel_area)
     held_out = [draw(HELD_OUT + i, agreed, locate=locator.locate) for i in range(2 * recipe.held_out)]
@@ -487,11 +487,10 @@ def _train_sight(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bo
         encoded = [encode_draw(one, backbone.encode_canvas, backbone.facts.empty) for one in held_out]
     task = SightTask(
         module=module.sight,
-        buckets=read_cache(folder / "cache", draws, made_for),
+        draws=_shelves(recipe, folder, backbone),
         batch=recipe.looks,
         held_out=tuple(encoded),
         made_for=made_for,
-        varied=_varied(recipe, backbone),
     )
     averaged, steps = train(task, recipe.sight_loop, folder / "sight", deadline=deadline)
     if steps < recipe.sight_loop.steps:
@@ -516,30 +515,29 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     made_for, agreed = _made_for(recipe, folder), contract(recipe.panel_area)
     if recipe.footage:
         agreed = dataclasses.replace(agreed, loss_region="canvas")
-    draws = min(recipe.draws, cached_draws(folder / "cache"))
     module, locate = _begun(recipe, folder), load_locator(folder / "mini").locate
     if module.sight is not None:
         module.sight.requires_grad_(False)
     backbone = load_vae(folder / "mini")
+    shelves = _shelves(recipe, folder, backbone)
     task = DenoiserTask(
         module=module,
         config=recipe.denoiser,
         backbone=dataclasses.replace(backbone, contract=agreed),
-        buckets=read_cache(folder / "cache", draws, made_for),
+        draws=shelves,
         batch=recipe.batch,
         pure_share=recipe.pure_share,
         pure_steps=recipe.pure_steps,
         held_out=tuple(draw(HELD_OUT + i, agreed, locate=locate) for i in range(_HEARD_BY * recipe.held_out)),
         made_for=made_for,
         hide=hidden if recipe.footage else None,
-        varied=_varied(recipe, backbone),
     )
     averaged, steps = train(task, recipe.denoiser_loop, folder / "denoiser", deadline=deadline)
     notes = {
         "recipe": dataclasses.asdict(recipe),
         "steps": steps,
         "samples": steps * recipe.batch,
-        "draws": draws,
+        "draws": shelves.facts["draws"],
         "seconds": _seconds(folder / "denoiser"),
     }
     # Written at every stop: a mini that is half trained animates too.
@@ -547,8 +545,12 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
     return steps >= recipe.denoiser_loop.steps
 
 
-def _varied(recipe: MiniRecipe, backbone: MiniBackbone) -> Varied | None:
-    return Varied.of(backbone.vae, recipe.denoiser.text_buckets) if recipe.varied else None
+def _shelves(recipe: MiniRecipe, folder: Path, backbone: MiniBackbone) -> Shelves:
+    """What lies in the cache without a gap, up to what the recipe asks for."""
+    draws, words = min(recipe.draws, cached_draws(folder / "cache")), recipe.denoiser
+    varied = Varied.of(backbone.vae, words.text_buckets) if recipe.varied else None
+    buckets = read_cache(folder / "cache", draws, _made_for(recipe, folder))
+    return Shelves(buckets, words=words.text_length, entries=words.text_buckets, varied=varied)
 
 
 def _seconds(folder: Path) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,6 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diptych.animate.sampler import SamplerSettings, sample
-from diptych.data.cache import Bucket
 from diptych.data.canvases import LatentDraw, collate, encode_draw
 from diptych.data.draws import Draw
 from diptych.media.image import write_image
@@ -28,8 +27,7 @@ from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.sight import Remembered
 from diptych.train.precision import halves
-from diptych.train.rows import Rows, drawn_rows
-from diptych.train.varied import Varied
+from diptych.train.rows import Shelves
 
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""
@@ -47,7 +45,7 @@ class DenoiserTask:
         module: transformer and text encoder.
         config: their size.
         backbone: the VAE with its scale and contract, for previews.
-        buckets: cached draws by panel shape.
+        draws: cached draws.
         batch: draws a step.
         held_out: draws that are never trained on; all of them say whether the driver is heard, the first few are made
             and shown.
@@ -58,13 +56,12 @@ class DenoiserTask:
             the answer away, and the way out to the motion is found later.
         made_for: what the cache was made for; a run goes on only with the same.
         hide: says anew in every step what is given of the finished latents; None takes the draws' own conditions.
-        varied: changes draws anew in every step; None takes them as they are.
     """
 
     module: Denoiser
     config: DenoiserConfig
     backbone: MiniBackbone
-    buckets: Mapping[str, Bucket]
+    draws: Shelves
     batch: int
     held_out: tuple[Draw, ...]
     made_for: str
@@ -72,18 +69,13 @@ class DenoiserTask:
     pure_share: float = 0.0
     pure_steps: int = 0
     hide: Callable[[Tensor, torch.Generator], Condition] | None = None
-    varied: Varied | None = None
     _remembered: Remembered = field(default_factory=lambda: Remembered(sys.maxsize))
-    _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
-    _changes: list[Varied] = field(default_factory=list, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Sizes and the cache."""
-        draws = sum(len(bucket) for bucket in self.buckets.values())
         sizes = {"denoiser": asdict(self.config), "batch": self.batch, "pure": [self.pure_share, self.pure_steps]}
-        varied = {} if self.varied is None else {"varied": True}
-        return {**sizes, "made_for": self.made_for, "draws": draws, **varied}
+        return {**sizes, "made_for": self.made_for, **self.draws.facts}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """The two-dimensional weights of the transformer's blocks."""
@@ -96,7 +88,7 @@ class DenoiserTask:
     def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Velocity error of a batch of one panel shape, shapes drawn by how many draws they have."""
         device = next(module.parameters()).device
-        batch = drawn_rows(self._on(device), self.batch, generator)
+        batch = self.draws.draw(self.batch, generator, device)
         local = _local(generator, device)
         if self.hide is not None:
             batch = dataclasses.replace(batch, condition=self.hide(batch.target, generator))
@@ -106,10 +98,6 @@ class DenoiserTask:
         pure_share = 1.0 if step < self.pure_steps else self.pure_share
         pure = torch.rand(self.batch, generator=generator) < pure_share
         sigma = sigma.clamp_min(SIGMA_FLOOR).masked_fill(pure, 1.0)
-        if self.varied is not None:
-            # Drawn after all else: without it everything is as it always was.
-            batch = self._changes[0](batch, generator)
-            target = batch.target
         there = sigma.to(device, non_blocking=True)
         x = model_input(noised(target, noise, there), batch.condition)
         looked = self._looked(batch.condition.latents)
@@ -129,20 +117,12 @@ class DenoiserTask:
             numbers["limbs"] = by_layer[1:].detach().sum()
         return losses.mean() + self.figures_weight * by_layer.sum(), numbers
 
-    def _on(self, device: torch.device) -> dict[str, Rows]:
-        """The cache, where it is learnt from."""
-        if not self._shelves:
-            words = {"words": self.config.text_length, "entries": self.config.text_buckets}
-            self._shelves.update({shape: Rows.of(one, device, **words) for shape, one in self.buckets.items()})
-            self._changes.extend([] if self.varied is None else [self.varied.to(device)])
-        return self._shelves
-
     def _looked(self, known: Tensor) -> Tensor | None:
         """What sight says of what is known, where it need not be asked again: the network asks its sight itself else.
 
         Sight does not learn here, so on a CPU each draw is looked at once. A GPU looks again sooner than it remembers.
         """
-        if self.module.sight is None or self.varied is not None or known.device.type != "cpu":
+        if self.module.sight is None or self.draws.varied is not None or known.device.type != "cpu":
             return None
 
         def look(shown: Tensor) -> Tensor:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,11 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from diptych.data.cache import Bucket
 from diptych.data.canvases import LatentDraw, collate
 from diptych.models.sight import Sight, given, to_cells
-from diptych.train.rows import Rows, drawn_rows
-from diptych.train.varied import Varied
+from diptych.train.rows import Shelves
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,29 +21,22 @@ class SightTask:
 
     Attributes:
         module: the network.
-        buckets: cached draws by panel shape.
+        draws: cached draws.
         batch: draws a step.
         held_out: draws that are never trained on.
         made_for: what the cache was made for; a run goes on only with the same.
-        varied: changes draws anew in every step; None takes them as they are.
     """
 
     module: Sight
-    buckets: Mapping[str, Bucket]
+    draws: Shelves
     batch: int
     held_out: tuple[LatentDraw, ...]
     made_for: str
-    varied: Varied | None = None
-    _shelves: dict[str, Rows] = field(default_factory=dict, init=False)
-    _changes: list[Varied] = field(default_factory=list, init=False)
 
     @property
     def facts(self) -> dict[str, Any]:
         """Sizes and the cache."""
-        draws = sum(len(bucket) for bucket in self.buckets.values())
-        varied = {} if self.varied is None else {"varied": True}
-        sizes = {"sight": self.module.layers, "batch": self.batch}
-        return {**sizes, "made_for": self.made_for, "draws": draws, **varied}
+        return {"sight": self.module.layers, "batch": self.batch, "made_for": self.made_for, **self.draws.facts}
 
     def matrices(self, module: nn.Module) -> list[nn.Parameter]:
         """Kernels inside the blocks."""
@@ -60,13 +50,7 @@ class SightTask:
 
     def loss(self, module: nn.Module, step: int, generator: torch.Generator) -> tuple[Tensor, dict[str, Tensor]]:
         """Error on a batch of one panel shape, shapes drawn by how many draws they have."""
-        if not self._shelves:
-            device = next(module.parameters()).device
-            self._shelves.update({shape: Rows.of(one, device) for shape, one in self.buckets.items()})
-            self._changes.extend([] if self.varied is None else [self.varied.to(device)])
-        batch = drawn_rows(self._shelves, self.batch, generator)
-        if self.varied is not None:
-            batch = self._changes[0](batch, generator)
+        batch = self.draws.draw(self.batch, generator, next(module.parameters()).device)
         assert batch.figures is not None
         by_layer = _error(module, self.module.layers, batch.condition.latents, batch.figures)
         return by_layer.sum(), {"figures": by_layer[0].detach(), "limbs": by_layer[1:].detach().sum()}
