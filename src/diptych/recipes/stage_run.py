@@ -161,7 +161,8 @@ def _networks(backbone: Backbone, targets: Targets) -> tuple[Any, ...]:
     if isinstance(backbone, MiniBackbone):
         assert backbone.denoiser is not None
         backbone.denoiser.requires_grad_(False)
-        backbone.denoiser.remembered = Remembered(_REMEMBERED)
+        if not torch.cuda.is_available():  # a GPU looks again sooner than it remembers
+            backbone.denoiser.remembered = Remembered(_REMEMBERED)
         if targets == "full":
             return backbone.denoiser.transformer, backbone.denoiser.words
     networks: tuple[Any, ...] = backbone.networks  # type: ignore[attr-defined]

@@ -15,8 +15,9 @@ from torch import Tensor, nn
 class Replayed(nn.Module):
     """A module on a CUDA device, forward and backward; what cannot be recorded is run as it is, and that is said.
 
-    What comes out lies where the next call writes: use it before that. Only for training, with inputs that are tensors
-    and need no gradient, and weights that stay where they are.
+    What comes out lies where the next call writes: use it before that. Only for training, with inputs that need no
+    gradient and weights that stay where they are. Inputs that are no tensors, such as a large model's features of text
+    by their names, are none to record.
     """
 
     def __init__(self, module: nn.Module) -> None:
@@ -26,11 +27,11 @@ class Replayed(nn.Module):
         # One memory for all: what a shape left there is read before another shape is run.
         self._memory: Any = None
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Any) -> Any:
         """As the module's own."""
-        kind = tuple((tuple(one.shape), one.dtype) for one in inputs)
+        kind = tuple((tuple(one.shape), one.dtype) if isinstance(one, Tensor) else None for one in inputs)
         if kind not in self._recorded:
-            self._recorded[kind] = self._record(*inputs)
+            self._recorded[kind] = self.module if None in kind else self._record(*inputs)
         return self._recorded[kind](*inputs)
 
     def _record(self, *inputs: Tensor) -> nn.Module:
