@@ -18,8 +18,11 @@ def trained(tmp_path_factory):
     folder = tmp_path_factory.mktemp("mini")
     train_mini(TrainMiniOptions(size="tiny", output=folder, minutes=1e-9))
     assert not (folder / "mini" / "vae.safetensors").exists()
-    for stage in ("locator", "vae", "cache", "sight", "denoiser"):
+    for stage in ("locator", "vae", "cache", "sight"):
         train_mini(TrainMiniOptions(size="tiny", output=folder, stage=stage))
+    train_mini(TrainMiniOptions(size="tiny", output=folder, stage="denoiser", minutes=1e-9))
+    assert load_mini(folder / "mini").notes["denoiser"]["steps"] == 0
+    train_mini(TrainMiniOptions(size="tiny", output=folder, stage="denoiser"))
     return folder
 
 
@@ -50,6 +53,17 @@ def test_training_starts_from_another_minis_weights(trained, tmp_path):
     other = (*overrides, ("denoiser.blocks", "2"))
     with pytest.raises(InputError, match="does not fit"):
         train_mini(TrainMiniOptions(size="tiny", output=tmp_path, stage="denoiser", overrides=other))
+
+
+def test_draws_are_varied_where_the_vae_was_fitted_for_it_and_nowhere_else(trained, tmp_path):
+    small = (("varied", "true"), ("draws", "64"), ("denoiser_loop.steps", "2"), ("sight_loop.steps", "2"))
+    train_mini(TrainMiniOptions(size="tiny", output=tmp_path / "own", overrides=small))
+    notes = load_mini(tmp_path / "own" / "mini").notes["denoiser"]
+    assert notes["recipe"]["varied"]
+    assert notes["samples"] == 2 * 4
+    taken = (*small, ("vae_from", str(trained / "mini")))
+    with pytest.raises(InputError, match=r"vae\.safetensors.*not fitted.*varied=false"):
+        train_mini(TrainMiniOptions(size="tiny", output=tmp_path / "taken", overrides=taken))
 
 
 def test_a_finished_run_has_nothing_left_to_do(trained, capsys):

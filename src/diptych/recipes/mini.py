@@ -54,6 +54,7 @@ from diptych.train.rows import Shelves
 from diptych.train.sight import SightTask
 from diptych.train.state import checkpoints
 from diptych.train.varied import Varied
+from diptych.types import InputError
 
 HELD_OUT = 1 << 40
 """Draw numbers from here on are never trained on."""
@@ -548,7 +549,13 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
 def _shelves(recipe: MiniRecipe, folder: Path, backbone: MiniBackbone) -> Shelves:
     """What lies in the cache without a gap, up to what the recipe asks for."""
     draws, words = min(recipe.draws, cached_draws(folder / "cache")), recipe.denoiser
-    varied = Varied.of(backbone.vae, words.text_buckets) if recipe.varied else None
+    varied = None
+    if recipe.varied:
+        try:
+            varied = Varied.of(backbone.vae, words.text_buckets)
+        except ValueError as error:
+            what = folder / "mini" / "vae.safetensors"
+            raise InputError(f"{what}: {error}; train one with varied=true, or set varied=false.") from None
     buckets = read_cache(folder / "cache", draws, _made_for(recipe, folder))
     return Shelves(buckets, words=words.text_length, entries=words.text_buckets, varied=varied)
 
