@@ -4,7 +4,7 @@
 #   runs/story_cpu.sh FOLDER
 # The footage is made-up scenes, so that nothing has to be fetched; put videos of your own, with recorded poses beside
 # them or --pose-weights for prepare, in FOLDER/clips before, and pictures in FOLDER/references. What can be set:
-#   CLIPS=16 REFERENCES=12 FRAMES=49   how much is rendered where nothing lies there yet
+#   CLIPS=24 REFERENCES=16 FRAMES=49   how much is rendered where nothing lies there yet
 #   MODEL=mini                         what the adapters lie on
 #   STEPS=100 CACHED=192               of either stage's training; SET1, SET2 are further settings of each
 #   PERCENTILE=60                      share of the pairs that the judge lets through
@@ -13,7 +13,7 @@
 # The reviewer is a script in a real Chromium that presses keys; its verdicts are stored as scripted, never as a person's.
 set -eu
 folder=${1:?which folder is the story to be told in?}
-clips=${CLIPS:-16} references=${REFERENCES:-12} frames=${FRAMES:-49} model=${MODEL:-mini} steps=${STEPS:-100}
+clips=${CLIPS:-24} references=${REFERENCES:-16} frames=${FRAMES:-49} model=${MODEL:-mini} steps=${STEPS:-100}
 cached=${CACHED:-192} percentile=${PERCENTILE:-60} review=${REVIEW:-browser} workers=${WORKERS:-2}
 here=$(cd "$(dirname "$0")" && pwd)
 python=${PYTHON:-$here/../.venv/bin/python}
@@ -49,7 +49,7 @@ stage() { # stage RECIPE DATA OUT SETTINGS...
   diptych train "$recipe" --backbone mini --model "$model" --data "$data" -o "$out" "$@"
 }
 
-settings="cached=$cached workers=$workers held_out=4 batch=4 loop.steps=$steps loop.fused=false loop.ema=25
+settings="cached=$cached workers=$workers held_out=2 batch=4 loop.steps=$steps loop.fused=false loop.ema=25
   loop.checkpoint_every=25 loop.preview_every=$steps"
 
 stage_one() {

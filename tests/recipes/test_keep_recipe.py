@@ -16,7 +16,7 @@ from diptych.synth.review import Answer, Candidate, Reviews, content_of
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    generate(puppet_items(0, 2), PairsFolder(folder), How(None, None, ""), {}, quiet=True)
+    generate(puppet_items(0, 2, area=64 * 64), PairsFolder(folder), How(None, None, ""), {}, quiet=True)
     return folder
 
 

@@ -258,7 +258,7 @@ def test_no_clip_with_poses(material, tmp_path):
 
 def test_puppets_come_with_the_exact_answer(tmp_path):
     folder = PairsFolder(tmp_path / "p")
-    outcome = generate(puppet_items(7, 4), folder, How(None, None, "a test"), {}, quiet=True)
+    outcome = generate(puppet_items(7, 4, area=64 * 64), folder, How(None, None, "a test"), {}, quiet=True)
     assert (outcome.pairs, outcome.failed) == (4, ())
     assert check_manifest(outcome.manifest) == []
     for entry in read_manifest(outcome.manifest):
@@ -283,6 +283,15 @@ def test_only_drivers_with_skeletons_unless_all_are_asked_for():
     staged = undriven.stage(None)
     assert staged.right is not None
     assert len(staged.right) == staged.frames
+
+
+def test_made_up_pairs_are_as_large_as_is_asked():
+    small, large = (puppet_items(0, 1, area=area)[0] for area in (64 * 64, 160 * 160))
+    assert small.id != large.id
+    for item in (small, large):
+        staged = item.stage(None)
+        assert 0.8 < staged.width * staged.height / item.area < 1.2
+        assert 0.8 < staged.right.shape[1] * staged.right.shape[2] / item.area < 1.2
 
 
 def test_who_has_no_skeleton_cannot_be_driven_but_has_a_truth(tmp_path):

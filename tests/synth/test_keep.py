@@ -20,7 +20,7 @@ SCORES = {"imaging_quality": 5.0, "motion_smoothness": 4.0}
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("made")
-    generate(puppet_items(0, 4), PairsFolder(folder), How(None, None, ""), {}, quiet=True)
+    generate(puppet_items(0, 4, area=64 * 64), PairsFolder(folder), How(None, None, ""), {}, quiet=True)
     return folder
 
 

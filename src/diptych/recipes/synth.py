@@ -32,7 +32,7 @@ from diptych.recipes.words import open_describer
 from diptych.synth.folder import PairsFolder
 from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_clips
 from diptych.synth.generate import Animate, How, Outcome, generate
-from diptych.synth.made_up import puppet_items
+from diptych.synth.made_up import AREA, puppet_items
 from diptych.synth.on_ray import spread_on_ray
 from diptych.synth.references import Found, Seen, find_references, plain_text
 from diptych.synth.staging import Item, UnusableError
@@ -63,7 +63,8 @@ def _generated(options: SynthOptions, asked: dict[str, Any]) -> Outcome:
     session = None if options.make == "truth" else _sketched(options)
     if options.dataset == "puppets":
         found = None
-        items: Sequence[Item] = puppet_items(options.seed, options.limit or 1, undriven=options.undriven)
+        area = AREA if session is None else session.backbone.contract.panel_area
+        items: Sequence[Item] = puppet_items(options.seed, options.limit or 1, undriven=options.undriven, area=area)
     else:
         clips = read_clips(Path(options.dataset))
         found = _references(options, folder, session)

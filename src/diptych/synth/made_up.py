@@ -27,6 +27,9 @@ FPS = 12
 SHORTEST, LONGEST = 24, 32
 """Frames of a clip."""
 
+AREA = 128 * 128
+"""Pixels of a picture, about, where no model says how many it sees."""
+
 
 @dataclass(frozen=True)
 class PuppetItem:
@@ -35,15 +38,17 @@ class PuppetItem:
     Attributes:
         number: of the pair.
         seed: of the noise that its video is made with.
+        area: pixels of its pictures, about.
     """
 
     number: int
     seed: int
+    area: int = AREA
 
     @property
     def id(self) -> str:
-        """Of the number and the seed."""
-        return hashlib.sha256(json.dumps(["puppets", self.number, self.seed]).encode()).hexdigest()[:16]
+        """Of the number, the seed and the size."""
+        return hashlib.sha256(json.dumps(["puppets", self.number, self.seed, self.area]).encode()).hexdigest()[:16]
 
     @property
     def about(self) -> str:
@@ -55,7 +60,7 @@ class PuppetItem:
         pair = draw_pair(self.number)
         frames = int(np.random.default_rng([self.number, 0x5E]).integers(SHORTEST, LONGEST + 1))
         times = pair.start + np.arange(frames) / FPS
-        shape, source_shape = panel_size(pair.reference_aspect), panel_size(pair.driving_aspect)
+        shape, source_shape = (panel_size(one, self.area) for one in (pair.reference_aspect, pair.driving_aspect))
         source = pair.driving(times, *source_shape)
         actors = pair.driving_scene.actors
         characters, motions = [actor.character for actor in actors], [actor.motion for actor in actors]
@@ -84,21 +89,22 @@ class PuppetItem:
         )
 
 
-def puppet_items(seed: int, limit: int, *, undriven: bool = False) -> list[PuppetItem]:
+def puppet_items(seed: int, limit: int, *, undriven: bool = False, area: int = AREA) -> list[PuppetItem]:
     """The first pairs from a seed on.
 
     Args:
         seed: number of the first pair that is looked at, and of the noise.
         limit: how many.
         undriven: take drivers of which nobody estimates skeletons too: birds, fish, snakes and things.
+        area: pixels of their pictures, about: those of a panel of who makes them.
     """
-    return list(islice(_items(seed, undriven), limit))
+    return list(islice(_items(seed, undriven, area), limit))
 
 
-def _items(seed: int, undriven: bool) -> Iterator[PuppetItem]:
+def _items(seed: int, undriven: bool, area: int) -> Iterator[PuppetItem]:
     for number in count(seed):
         if undriven or has_pose_drive(draw_pair(number)):
-            yield PuppetItem(number, seed)
+            yield PuppetItem(number, seed, area)
 
 
 def has_pose_drive(pair: Pair) -> bool:
