@@ -12,7 +12,7 @@ from diptych.method.diffusion import seeded
 from diptych.models.mini import DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig
 from diptych.models.sight import Sight, given, onto_canvas, to_cells
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 from diptych.train.sight import SightTask
 
 AGREED = contract(32 * 32)

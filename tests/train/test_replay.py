@@ -16,7 +16,7 @@ from diptych.train.denoiser import DenoiserTask
 from diptych.train.loop import LoopSettings, train
 from diptych.train.muon import FlatMuon
 from diptych.train.replay import Replayed
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 
 pytestmark = [
     pytest.mark.gpu,

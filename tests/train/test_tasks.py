@@ -17,7 +17,7 @@ from diptych.models.mini import Denoiser, DenoiserConfig, MiniBackbone, contract
 from diptych.models.patches import PatchConfig
 from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask, driver_gap
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 
 AGREED = contract(32 * 32)
 VAE, DENOISER = PatchConfig(width=8, blocks=1), DenoiserConfig(heads=2, blocks=1, layers=LAYERS)

@@ -15,7 +15,8 @@ from diptych.method.pixels import to_pixels
 from diptych.models.mini import FACTS, FIGURES, contract
 from diptych.models.patches import COLOURS, PatchConfig, PatchVae
 from diptych.models.words import tokens
-from diptych.train.rows import Rows, Shelves
+from diptych.train.rows import Rows
+from diptych.train.shelves import Shelves
 from diptych.train.varied import Varied
 
 AGREED = contract(32 * 32)

@@ -50,7 +50,7 @@ from diptych.train.autoencoder import Mending, MendTask
 from diptych.train.denoiser import DenoiserTask
 from diptych.train.locator import LocatorTask
 from diptych.train.loop import LoopSettings, train
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 from diptych.train.sight import SightTask
 from diptych.train.state import checkpoints
 from diptych.train.varied import Varied

@@ -27,7 +27,7 @@ from diptych.method.pixels import to_frames
 from diptych.models.mini import FIGURES, SIGMA_FLOOR, Denoiser, DenoiserConfig, MiniBackbone
 from diptych.models.sight import Remembered
 from diptych.train.precision import halves
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 
 LEAST_WEIGHTED = 0.35
 """Below this sigma the loss stops growing with one over sigma squared."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from diptych.data.canvases import LatentDraw, collate
 from diptych.models.sight import Sight, given, to_cells
-from diptych.train.rows import Shelves
+from diptych.train.shelves import Shelves
 
 
 @dataclass(frozen=True, eq=False)
