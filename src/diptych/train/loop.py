@@ -50,8 +50,9 @@ class LoopSettings:
         ema: steps over which the moving average forgets; its weights are what ships.
         precision: ``bf16`` (autocast), ``no``, or ``auto``: bf16 where the device computes in it.
         fused: on a CPU with a C++ compiler, run the module through ``torch.compile``: up to a minute for every shape at
-            the start, then about 1.4 times the steps. On a CUDA device, record its kernels once for every shape and
-            replay them (``train/replay.py``): a small network is over before Python has asked for its next kernel.
+            the start, then about 1.4 times the steps. On a CUDA device, in a single process, record its kernels once
+            for every shape and replay them (``train/replay.py``): a small network is over before Python has asked for
+            its next kernel.
         sharding: with several processes: ``ddp`` keeps all weights in each of them, ``fsdp2`` splits them.
         idle_parts: whether a step may leave out some of what is trained, as with two experts of which a batch asks one.
         checkpoint_every: steps between checkpoints: at most this much is redone after a kill.
@@ -172,7 +173,8 @@ def train(
     start = load_state(saved[-1], groups, optimizers, facts) if saved else 0
     wrapped: nn.Module = _Computed(module, accelerator.device.type, settings.precision)
     if settings.fused and accelerator.device.type == "cuda":
-        wrapped = Replayed(wrapped)
+        # Several processes exchange gradients while they are computed, which a recording knows nothing of.
+        wrapped = Replayed(wrapped) if processes == 1 else wrapped
     elif settings.fused and _can_fuse():
         torch._dynamo.config.recompile_limit = _SHAPES
         torch._dynamo.config.suppress_errors = True  # where the compiler fails, the run is slower and no more
