@@ -50,8 +50,9 @@ animate: $(CORE)
 	$(BIN)/diptych animate $(ASSETS)/reference.png $(ASSETS)/driving.mp4 -o "$(OUT)/animate.mp4" --preview "$(OUT)/animate_preview.mp4"
 	@echo "The result is $(OUT)/animate.mp4; $(OUT)/animate_preview.mp4 shows it beside the picture and the clip."
 
+# Files keep their order: sorted by how many tests they hold, the few that take minutes would come last, one core idle.
 test: check
-	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(PYTEST_ARGS)
+	OMP_NUM_THREADS=$(THREADS) $(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 check: $(DEV)
 	$(BIN)/ruff check
