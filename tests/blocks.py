@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from diptych.data.cache import Bucket, pack_bits
 from diptych.method.contract import Contract
 from diptych.method.diffusion import Euler
 from diptych.method.incontext import compose, split
@@ -88,6 +89,17 @@ def patch_vae(config):
     for weight in vae.mend.parameters():
         torch.nn.init.normal_(weight, std=0.05, generator=generator)
     return vae.eval()
+
+
+def bucket_of(latent) -> Bucket:
+    """Encoded draws of one shape as a cache hands them out, figures and all."""
+    return Bucket(
+        torch.stack([d.target for d in latent]).half(),
+        torch.stack([d.condition for d in latent]).half(),
+        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent], dtype=torch.int32),
+        [d.prompt for d in latent],
+        pack_bits(torch.stack([d.figures for d in latent])),
+    )
 
 
 def random_denoiser(config: DenoiserConfig) -> Denoiser:

@@ -4,8 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from blocks import patch_vae, random_denoiser
-from diptych.data.cache import Bucket, pack_bits
+from blocks import bucket_of, patch_vae, random_denoiser
 from diptych.data.canvases import encode_draw, figure_cells
 from diptych.data.draws import LAYERS, draw
 from diptych.method.diffusion import seeded
@@ -56,18 +55,11 @@ def test_it_learns_and_the_denoiser_reads_it_without_moving_it(vae):
     backbone = MiniBackbone(vae, None, AGREED)
     drawn = [d for d in (draw(n, AGREED) for n in range(30)) if d.reference.shape == (32, 32, 3)][:4]
     latent = [encode_draw(d, backbone.encode_canvas, "latents") for d in drawn]
-    bucket = Bucket(
-        torch.stack([d.target for d in latent]).half(),
-        torch.stack([d.condition for d in latent]).half(),
-        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
-        [d.prompt for d in latent],
-        pack_bits(torch.stack([d.figures for d in latent])),
-    )
     config = DenoiserConfig(heads=2, blocks=1, layers=LAYERS, sight=8)
     torch.manual_seed(0)
     denoiser = random_denoiser(config)
     denoiser.sight.begin_with(vae)
-    task = SightTask(denoiser.sight, Shelves({"one": bucket}), 4, tuple(latent[:2]), "test")
+    task = SightTask(denoiser.sight, Shelves({"one": bucket_of(latent)}), 4, tuple(latent[:2]), "test")
     before = task.preview(task.module, None)
     learning = [p for p in task.module.parameters() if p.requires_grad]
     optimizer = torch.optim.AdamW(learning, lr=1e-2)

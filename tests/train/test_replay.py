@@ -6,8 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from blocks import patch_vae, random_denoiser
-from diptych.data.cache import Bucket, pack_bits
+from blocks import bucket_of, patch_vae, random_denoiser
 from diptych.data.canvases import encode_draw
 from diptych.data.draws import LAYERS, draw
 from diptych.models.mini import DenoiserConfig, MiniBackbone, contract
@@ -74,18 +73,11 @@ def test_a_run_on_the_card_learns_and_makes_previews(tmp_path, fused):
     draws = [d for d in (draw(n, agreed) for n in range(40)) if d.reference.shape == (32, 32, 3)][:6]
     backbone = MiniBackbone(patch_vae(PatchConfig(width=8, blocks=1)), None, agreed)
     latent = [encode_draw(d, backbone.encode_canvas, "latents") for d in draws]
-    bucket = Bucket(
-        torch.stack([d.target for d in latent]).half(),
-        torch.stack([d.condition for d in latent]).half(),
-        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
-        [d.prompt for d in latent],
-        pack_bits(torch.stack([d.figures for d in latent])),
-    )
     task = DenoiserTask(
         module=random_denoiser(sizes).train(),
         config=sizes,
         backbone=backbone,
-        draws=Shelves({"one": bucket}, words=24, entries=1024),
+        draws=Shelves({"one": bucket_of(latent)}, words=24, entries=1024),
         batch=4,
         held_out=tuple(draws[:2]),
         made_for="test",

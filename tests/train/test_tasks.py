@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from blocks import patch_vae, random_denoiser
-from diptych.data.cache import Bucket, pack_bits
+from blocks import bucket_of, patch_vae, random_denoiser
 from diptych.data.canvases import encode_draw
 from diptych.data.draws import LAYERS, draw
 from diptych.media.image import read_image
@@ -34,18 +33,11 @@ def task(draws):
     torch.manual_seed(0)
     backbone = MiniBackbone(patch_vae(VAE), None, AGREED)
     latent = [encode_draw(d, backbone.encode_canvas, "latents") for d in draws]
-    bucket = Bucket(
-        torch.stack([d.target for d in latent]).half(),
-        torch.stack([d.condition for d in latent]).half(),
-        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent]),
-        [d.prompt for d in latent],
-        pack_bits(torch.stack([d.figures for d in latent])),
-    )
     return DenoiserTask(
         module=random_denoiser(DENOISER).train(),
         config=DENOISER,
         backbone=backbone,
-        draws=Shelves({"one": bucket}, words=24, entries=1024),
+        draws=Shelves({"one": bucket_of(latent)}, words=24, entries=1024),
         batch=4,
         held_out=(draws[0],),
         made_for="test",

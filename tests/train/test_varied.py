@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from blocks import patch_vae
-from diptych.data.cache import Bucket, pack_bits
+from blocks import bucket_of, patch_vae
 from diptych.data.canvases import collate, encode_draw
 from diptych.data.draws import LAYERS, draw
 from diptych.method.incontext import split
@@ -32,16 +31,6 @@ def vae(drawn):
     made = PatchVae(PatchConfig(channels=64, width=8, blocks=1))
     made.fit((to_pixels(one) for d in drawn for one in (d.output, d.motion[:9])), varied=True)
     return made
-
-
-def bucket_of(latent):
-    return Bucket(
-        torch.stack([d.target for d in latent]).half(),
-        torch.stack([d.condition for d in latent]).half(),
-        torch.tensor([(d.window.frames, d.window.lead_in, d.window.history) for d in latent], dtype=torch.int32),
-        [d.prompt for d in latent],
-        pack_bits(torch.stack([d.figures for d in latent])),
-    )
 
 
 def encoded(vae, draws):

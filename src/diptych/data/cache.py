@@ -151,8 +151,9 @@ def pack_bits(values: Tensor) -> Tensor:
 
 
 def unpack_bits(packed: Tensor) -> Tensor:
-    """What was packed: uint8 ``(n, c, ...)`` to bool ``(n, 8c, ...)``."""
-    return torch.from_numpy(np.unpackbits(packed.numpy(), axis=1, bitorder="little")).bool()
+    """What was packed, on the device where it lies: uint8 ``(n, c, ...)`` to bool ``(n, 8c, ...)``."""
+    bits = torch.arange(8, device=packed.device, dtype=torch.uint8).view(1, 1, 8, *[1] * (packed.ndim - 2))
+    return ((packed.unsqueeze(2) >> bits) & 1).flatten(1, 2).bool()
 
 
 def read_cache(folder: Path, draws: int, made_for: str, size: int = SHARD) -> dict[str, Bucket]:

@@ -206,64 +206,23 @@ def mini_cpu() -> MiniRecipe:
 
 def mini_gpu() -> MiniRecipe:
     """The same at 128 pixels with a larger trunk, for one GPU; what it makes still fits the package (30 MB)."""
-    return MiniRecipe(
+    small = mini_cpu()
+    return dataclasses.replace(
+        small,
         panel_area=128 * 128,
-        locator=LocatorConfig(),
-        pictures=32,
-        locator_loop=LoopSettings(
-            steps=8000,
-            learning_rate=2e-3,
-            muon_learning_rate=1e-2,
-            warmup=50,
-            decay=0.7,
-            ema=100,
-            precision="no",
-            checkpoint_every=250,
-            preview_every=500,
-        ),
-        vae=PatchConfig(),
-        fitted=2000,
-        clips=2,
-        vae_loop=LoopSettings(
-            steps=2000,
-            learning_rate=1e-3,
-            muon_learning_rate=1e-2,
-            warmup=50,
-            ema=100,
-            checkpoint_every=200,
-            preview_every=500,
-        ),
+        locator_loop=dataclasses.replace(small.locator_loop, steps=8000),
         draws=65_536,
         workers=14,
-        denoiser=DenoiserConfig(heads=8, blocks=5, layers=LAYERS, sight=48),
+        denoiser=dataclasses.replace(small.denoiser, heads=8, blocks=5),
         looks=32,
-        sight_loop=LoopSettings(
-            steps=4000,
-            learning_rate=2e-3,
-            muon_learning_rate=1e-2,
-            warmup=50,
-            decay=0.7,
-            ema=100,
-            fused=True,
-            checkpoint_every=1000,
-            preview_every=1000,
-        ),
+        sight_loop=dataclasses.replace(small.sight_loop, fused=True, checkpoint_every=1000, preview_every=1000),
         batch=64,
-        varied=True,
-        denoiser_loop=LoopSettings(
-            steps=28_000,
-            learning_rate=1e-3,
-            muon_learning_rate=1e-2,
-            warmup=200,
-            decay=0.6,
-            ema=1000,
-            fused=True,
-            checkpoint_every=2000,
-            log_every=50,
-            preview_every=4000,
-        ),
         pure_steps=20_000,
+        denoiser_loop=dataclasses.replace(
+            small.denoiser_loop, steps=28_000, ema=1000, checkpoint_every=2000, log_every=50, preview_every=4000
+        ),
         held_out=2,
+        varied=True,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from diptych.data.cache import Bucket
+from diptych.data.cache import Bucket, unpack_bits
 from diptych.method.incontext import Condition, Window, canvas_mask
 from diptych.models.words import tokens
 
@@ -76,11 +76,5 @@ class Rows:
         """The draws of the given rows, int64 ``(b,)``."""
         rows = rows.to(self.target.device, non_blocking=True)
         condition = Condition(self.condition[rows].float(), self.masks[self.kinds[rows]])
-        figures = None if self.figures is None else _unpacked(self.figures[rows])
+        figures = None if self.figures is None else unpack_bits(self.figures[rows])
         return Batch(self.target[rows].float(), condition, self.text[rows], figures)
-
-
-def _unpacked(packed: Tensor) -> Tensor:
-    """:func:`diptych.data.cache.unpack_bits` where the bits are."""
-    bits = torch.arange(8, device=packed.device, dtype=torch.uint8).view(1, 1, 8, *[1] * (packed.ndim - 2))
-    return ((packed.unsqueeze(2) >> bits) & 1).flatten(1, 2).bool()
