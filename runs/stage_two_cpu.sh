@@ -2,9 +2,10 @@
 # What the end-to-end stage is worth on a mini: a pose adapter makes pairs, adapters learn from all of them, from
 # those that a judge keeps, from those that the truth keeps, and from drivers without a mistake; each is measured.
 #   runs/stage_two_cpu.sh POSE_ADAPTER FOLDER
-# One process on one thread, about a quarter of an hour an adapter; stopped, the same command goes on. Figures come to
-# FOLDER/NAME.txt and .json. MODEL is the mini that the pose adapter lies on (mini). PAIRS, STEPS and CACHED make it smaller;
-# DIPTYCH is the command (taskset -c 1 .venv/bin/diptych).
+# One process on one thread, about a quarter of an hour an adapter on a mini of 64 pixels (eight times the work on one of
+# 128, by arithmetic); stopped, the same command goes on. Figures come to FOLDER/NAME.txt and .json. MODEL is the mini that
+# the pose adapter lies on (mini). PAIRS, STEPS and CACHED make it smaller; DIPTYCH is the command (taskset -c 1
+# .venv/bin/diptych).
 set -eu
 pose=$1 folder=$2
 diptych=${DIPTYCH:-.venv/bin/diptych} model=${MODEL:-mini}
