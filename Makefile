@@ -32,7 +32,8 @@ ASSETS := src/diptych/assets
 
 # One empty file for each set of packages that stands in .venv. They are put aside before anything is installed and
 # written after all of it is, so a set-up that was killed has none, and the next make starts it from the beginning.
-# Where pip merely refuses (no network), it has changed nothing, and they come back as old as they were.
+# Where pip merely refuses (no network), it has changed nothing, and they come back as old as they were; where it was
+# killed itself, nobody knows what stands.
 CORE := $(VENV)/.has-core
 TRAIN := $(VENV)/.has-train
 DEV := $(VENV)/.has-dev
@@ -107,7 +108,7 @@ mkdir "$(ASIDE)"; \
 mv "$(VENV)"/.has-* "$(ASIDE)" 2>/dev/null || true; \
 echo "Installing diptych$(1) into $(VENV)."; \
 $(PIP) --quiet -e ".$(1)" || { \
-	mv "$(ASIDE)"/.has-* "$(VENV)" 2>/dev/null; \
+	[ $$? -ge 128 ] || mv "$(ASIDE)"/.has-* "$(VENV)" 2>/dev/null; \
 	exit 1; }; \
 rm -rf "$(ASIDE)"; \
 touch $(2)
