@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from diptych.models.patches import Moments, PatchConfig, PatchVae, from_patches, to_patches
+from diptych.models.patches import LinearCode, Moments, PatchConfig, PatchVae, from_patches, to_patches
 
 
 def clips(batch=2, frames=9, seed=0, rank=None):
@@ -56,6 +56,32 @@ def test_components_are_orthonormal_and_ordered(vae):
     basis = vae.rest.basis
     assert torch.allclose(basis.T @ basis, torch.eye(16), atol=1e-4)
     assert (vae.rest.scale.diff() <= 1e-6).all()
+
+
+@pytest.mark.parametrize("size", [40, 600])
+def test_components_are_those_of_a_full_decomposition(size):
+    """Of vectors whose variances fall as slowly as those of patches: the 128th is twice the 192nd."""
+    g = torch.Generator().manual_seed(1)
+    turn = torch.linalg.qr(torch.randn(size, size, generator=g, dtype=torch.float64)).Q
+    variances = torch.arange(1, size + 1, dtype=torch.float64) ** -1.7
+    moments, code = Moments(size), LinearCode(size, min(size, 128))
+    moments.add((torch.randn(4 * size, size, generator=g, dtype=torch.float64) * variances.sqrt() @ turn).float())
+    code.fit(moments)
+    _, covariance = moments.mean_and_covariance()
+    best = torch.linalg.eigvalsh(covariance).flip(0)[: len(code.scale)]
+    basis = code.basis.double()
+    kept = torch.einsum("nk,nm,mk->k", basis, covariance, basis)
+    assert float(kept.sum() / best.sum()) == pytest.approx(1, abs=1e-6)
+    assert torch.allclose(kept[:100], best[:100], rtol=1e-4)
+
+
+def test_fitting_leaves_the_generator_alone():
+    made = PatchVae(PatchConfig(channels=16, width=8, blocks=1))
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    made.fit([clips(1)])
+    assert torch.equal(torch.rand(3), expected)
 
 
 def test_moments_are_mean_and_covariance():

@@ -25,6 +25,10 @@ FIRST, REST = 3 * SIDE * SIDE, 3 * SIDE * SIDE * FRAMES
 _AT_ONCE = 4096
 """Vectors whose products are summed in single precision before they join the double-precision sum."""
 
+_SPARE, _ROUNDS = 64, 4
+"""Directions looked for beyond those that are kept, and rounds of looking: what is kept then falls short of the most
+that can be kept by less than a millionth."""
+
 _CELL = 4  # pixels a side that the mending network folds into channels
 
 
@@ -150,14 +154,27 @@ class LinearCode(nn.Module):
         if orders:
             mean = torch.stack([mean[order] for order in orders]).mean(0)
             covariance = sum(covariance[order][:, order] for order in orders) / len(orders)  # type: ignore[assignment]
-        variances, directions = torch.linalg.eigh(covariance)
         channels = len(self.scale)
-        deviation = variances.flip(0)[:channels].clamp_min(0).sqrt()
+        directions, variances = _leading(covariance, channels)
+        deviation = variances.clamp_min(0).sqrt()
         # A direction in which nothing differed yet must not blow up the first patch that does.
         deviation = deviation.clamp_min(1e-3 * float(deviation[0]) + 1e-6)
         self.mean.copy_(mean)
-        self.basis.copy_(directions.flip(1)[:, :channels])
+        self.basis.copy_(directions)
         self.scale.copy_((deviation * deviation.mean()).sqrt())
+
+
+def _leading(covariance: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The directions of greatest variance, ``(size, count)``, and their variances, ``(count,)``, greatest first.
+
+    By randomised subspace iteration, always from the same first directions: of 3,072 a full decomposition takes seven
+    times as long, and all but 128 would be thrown away.
+    """
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        found = torch.svd_lowrank(covariance, q=min(len(covariance), count + _SPARE), niter=_ROUNDS)
+    directions, variances, _ = found
+    return directions[:, :count], variances[:count]
 
 
 class Moments:
