@@ -21,7 +21,7 @@ import numpy as np
 
 from diptych.media.image import write_image
 from diptych.media.video import VideoWriter
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 
 
 def make_inputs(folder: Path, frames: int) -> tuple[Path, Path]:

@@ -15,7 +15,7 @@ import numpy as np
 from diptych.media.image import read_image, write_image
 from diptych.media.sheet import contact_sheet
 from diptych.media.video import read_clip
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 
 ASSETS = Path(__file__).parent.parent / "src" / "diptych" / "assets"
 

@@ -42,8 +42,8 @@ from diptych.models.adapters import LoraSettings, save_adapter
 from diptych.models.mini import MiniBackbone
 from diptych.models.store import load_mini, model_folder
 from diptych.progress import progress
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import Pair, draw_pair
 from diptych.recipes.bench import through_vae
 from diptych.recipes.pose_drive import Placed
 from diptych.train.adapter import Adapted, AdapterTask, NoiseSettings, adapt, target_layers

@@ -19,7 +19,7 @@ from diptych.bench.seesaw import identity_error, motion_error
 from diptych.data.draws import box_for
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
-from diptych.puppets.scenes import Pair, draw_pair
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.suite import suite_pairs
 from diptych.recipes.session import open_session
 

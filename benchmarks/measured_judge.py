@@ -36,8 +36,8 @@ from diptych.experts.symptoms import symptoms_of
 from diptych.files import write_json
 from diptych.method.judging import DIMENSIONS, Dimension, Performance
 from diptych.method.ranks import kendall, spearman
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.render import Rendering
-from diptych.puppets.scenes import Pair, draw_pair
 from diptych.puppets.sheet import panel_size
 from diptych.recipes.bench import through_vae
 from diptych.recipes.session import open_session

@@ -30,8 +30,8 @@ from diptych.bench.controls import (
 from diptych.bench.measures import Mask, psnr_db
 from diptych.bench.scene import figure_weight, scene_without_figures, to_lab
 from diptych.bench.seesaw import OTHER_CHARACTER, flow_error, identity_error, motion_error, rhythm_error
+from diptych.puppets.pairs import CATEGORIES, Pair, draw_pair
 from diptych.puppets.render import Rendering
-from diptych.puppets.scenes import CATEGORIES, Pair, draw_pair
 from diptych.puppets.sheet import panel_size
 from diptych.types import Frames, Sample
 

@@ -10,7 +10,7 @@ import time
 import cv2
 import numpy as np
 
-from diptych.puppets.scenes import Pair, draw_pair
+from diptych.puppets.pairs import Pair, draw_pair
 
 FRAMES = 24
 SINGLE = ("person_full", "child_elderly", "cartoon", "props", "cross_kind")

@@ -25,8 +25,8 @@ import numpy as np
 
 from diptych.animate.session import Session
 from diptych.data.poses import ClipPoses
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import Pair, draw_pair
 from diptych.recipes.pose_drive import placed
 from diptych.recipes.session import open_session
 from diptych.types import Skeleton

@@ -15,8 +15,8 @@ from diptych.media.draw import draw_skeletons
 from diptych.media.image import write_image
 from diptych.media.sheet import contact_sheet
 from diptych.method.pose_augment import normalise_to_box, scale_bones
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.types import Frames, Skeleton
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))

@@ -19,8 +19,8 @@ from diptych.data.poses import ClipPoses, write_poses
 from diptych.files import sha256
 from diptych.media.image import write_image
 from diptych.media.video import write_clip
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.puppets.sheet import panel_size
 from diptych.types import Clip, Frames
 

@@ -18,8 +18,8 @@ from diptych.media.image import write_image
 from diptych.media.video import write_clip
 from diptych.models.store import load_mini, save_denoiser
 from diptych.puppets.footage import draw_footage
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.types import Clip
 
 FPS = 12

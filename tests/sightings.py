@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from diptych.method.skeleton import WHOLEBODY
 from diptych.method.tracking import FrameFigures
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 
 
 @dataclass(frozen=True)

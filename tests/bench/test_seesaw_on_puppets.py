@@ -14,7 +14,7 @@ from diptych.bench.controls import (
     with_sides_swapped,
 )
 from diptych.bench.seesaw import identity_error, motion_error
-from diptych.puppets.scenes import CATEGORIES, draw_pair
+from diptych.puppets.pairs import CATEGORIES, draw_pair
 from diptych.puppets.sheet import panel_size
 
 SECONDS = np.arange(18) / 12

@@ -13,7 +13,7 @@ from diptych.data.canvases import figure_cells
 from diptych.data.draws import LAYERS, box_for, damaged, draw, pictures
 from diptych.media.frame import located_view, panel_for, view
 from diptych.models.mini import FIGURES, contract
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 from diptych.types import Stand
 
 AGREED = contract(panel_area=32 * 32)

@@ -16,7 +16,7 @@ from diptych.bench.controls import donor_for, with_other_looks
 from diptych.experts.measured import SYMPTOMS, Calibration, Curve, MeasuredJudge, bundled, fitted_curve, settings_of
 from diptych.experts.symptoms import symptoms_of
 from diptych.method.judging import DIMENSIONS, Dimension, Performance
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.sheet import panel_size
 from diptych.types import Frames
 

@@ -7,8 +7,9 @@ import pytest
 
 from diptych.method.skeleton import QUADRUPED, WHOLEBODY
 from diptych.method.standing import stand_of_poses
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair, stand_of
+from diptych.puppets.scenes import stand_of
 
 SIZE = 128
 

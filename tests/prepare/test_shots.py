@@ -7,7 +7,7 @@ import pytest
 from diptych.media.frame import fill
 from diptych.media.video import read_frames
 from diptych.prepare.shots import blur, cuts, measure, shots
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 from footage import scene, write
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from diptych.puppets.footage import draw_footage
-from diptych.puppets.scenes import draw_pair, perform, stage
+from diptych.puppets.pairs import draw_pair
+from diptych.puppets.scenes import perform, stage
 
 WIDTH, HEIGHT = 96, 72
 

@@ -9,10 +9,11 @@ from diptych.media.draw import draw_skeletons
 from diptych.method.skeleton import QUADRUPED, WHOLEBODY
 from diptych.puppets.characters import draw_character
 from diptych.puppets.motions import draw_motion
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
 from diptych.puppets.render import Rendering
 from diptych.puppets.rigs import ALL_BONES, JOINTS, RIGS, face_yaw, solve
-from diptych.puppets.scenes import draw_pair, perform
+from diptych.puppets.scenes import perform
 from diptych.types import Skeleton
 
 SIZE = 128

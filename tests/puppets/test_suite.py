@@ -10,7 +10,7 @@ import pytest
 from diptych.puppets import suite
 from diptych.puppets.characters import held_out
 from diptych.puppets.motions import held_out as motion_held_out
-from diptych.puppets.scenes import CATEGORIES
+from diptych.puppets.pairs import CATEGORIES
 from diptych.types import InputError
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from diptych.puppets import characters, motions
+from diptych.puppets.pairs import CATEGORIES, Pair, draw_pair, pose_gap, with_kin
 from diptych.puppets.rigs import EXPRESSIONS, JOINTS, SKELETON
-from diptych.puppets.scenes import CATEGORIES, Pair, draw_pair, pose_gap, with_kin
 
 TWELVE = np.arange(12) / 12
 

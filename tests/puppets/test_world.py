@@ -9,8 +9,9 @@ from diptych.puppets import characters, motions
 from diptych.puppets.backgrounds import KINDS as BACKGROUNDS
 from diptych.puppets.characters import PATTERNS, draw_character
 from diptych.puppets.motions import draw_motion
+from diptych.puppets.pairs import CATEGORIES, CATEGORY_WEIGHTS, draw_pair
 from diptych.puppets.rigs import ANGLES, JOINTS, RIGS
-from diptych.puppets.scenes import ASPECTS, CATEGORIES, CATEGORY_WEIGHTS, draw_pair
+from diptych.puppets.scenes import ASPECTS
 from diptych.puppets.sheet import contact_sheet, panel_size, render_pairs
 
 

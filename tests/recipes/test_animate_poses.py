@@ -15,8 +15,8 @@ from diptych.data.poses import ClipPoses, write_poses
 from diptych.media.image import write_image
 from diptych.media.video import read_frames, write_clip
 from diptych.options import AnimateOptions
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.recipes.animate import animate_files
 from diptych.types import Clip, InputError, Skeleton
 

@@ -22,8 +22,8 @@ from diptych.media.video import read_frames, write_clip
 from diptych.models.adapters import read_contract
 from diptych.models.store import load_mini
 from diptych.options import AnimateOptions, TrainStageOptions
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.puppets.suite import suite_pairs
 from diptych.recipes.animate import animate_files
 from diptych.recipes.bench import answering, through_vae

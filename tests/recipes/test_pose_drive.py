@@ -6,8 +6,9 @@ import pytest
 from diptych.data.poses import ClipPoses
 from diptych.media.draw import draw_skeletons
 from diptych.media.frame import panel_for
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair, stand_of
+from diptych.puppets.scenes import stand_of
 from diptych.recipes.pose_drive import placed
 from diptych.types import Skeleton
 

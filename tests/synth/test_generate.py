@@ -15,7 +15,7 @@ from diptych.files import sha256
 from diptych.media.image import read_image, write_image
 from diptych.media.video import read_clip, read_frames
 from diptych.method.bootstrap import Shown
-from diptych.puppets.scenes import draw_pair
+from diptych.puppets.pairs import draw_pair
 from diptych.synth.folder import PairsFolder
 from diptych.synth.footage import ReferenceFolder, footage_items, read_clips
 from diptych.synth.generate import How, generate

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from diptych.puppets.scenes import Pair, draw_pair
+from diptych.puppets.pairs import Pair, draw_pair
 
 _STRIDE = 1_000_003
 """Between a pair's seed and its donors' seeds, so that neighbouring pairs have different donors."""

@@ -21,9 +21,10 @@ from diptych.method.contract import Contract
 from diptych.method.depth import DepthRange
 from diptych.method.incontext import Window, continuation, opening
 from diptych.puppets.limbs import LIMBS, limb_layers
+from diptych.puppets.pairs import Pair, draw_pair, with_kin
 from diptych.puppets.poses import pose_of
 from diptych.puppets.render import Rendering
-from diptych.puppets.scenes import Pair, draw_pair, stand_of, with_kin
+from diptych.puppets.scenes import stand_of
 from diptych.types import Frames, Picture, Stand
 
 LAYERS = 1 + len(LIMBS)

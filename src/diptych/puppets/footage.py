@@ -1,6 +1,6 @@
 """Footage of the made-up world: one scene before one camera, as real videos are, without a right answer beside it.
 
-Pairs (``scenes.py``) exist to know the answer across identities; nobody has such pairs of the real world. What
+Pairs (``pairs.py``) exist to know the answer across identities; nobody has such pairs of the real world. What
 everybody has is footage: somebody moves, sometimes two move in step. A model that is to stand for a pre-trained one
 learns from this and nothing else, and so does the stage that is driven by skeletons.
 """
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,8 @@ from numpy.typing import NDArray
 from diptych.puppets import motions
 from diptych.puppets.characters import PEOPLE, Character
 from diptych.puppets.motions import Motion, draw_motion
+from diptych.puppets.pairs import draw_pair
+from diptych.puppets.render import Rendering, render_scene
 from diptych.puppets.scenes import (
     ASPECTS,
     OBJECTS,
@@ -30,14 +31,10 @@ from diptych.puppets.scenes import (
     choice,
     draw_backdrop,
     draw_other,
-    draw_pair,
     extent,
     perform,
     stage,
 )
-
-if TYPE_CHECKING:
-    from diptych.puppets.render import Rendering
 
 DUET_SHARE = 0.6
 """Share of wide footage that shows two figures, each in the middle of its half."""
@@ -96,8 +93,6 @@ class Footage:
 
     def render(self, times: NDArray[np.float64], width: int, height: int, *, depth: bool = False) -> Rendering:
         """Its frames at ``times``, in seconds after :attr:`start`; with ``depth`` also how near everything is."""
-        from diptych.puppets.render import render_scene
-
         at = self.start + np.asarray(times, np.float64)
         poses = [perform(actor.motion, at, self.start) for actor in self.scene.actors]
         return render_scene(self.scene, poses, np.asarray(times, np.float64), width, height, depth=depth)

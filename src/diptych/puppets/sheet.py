@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.render import Rendering
-from diptych.puppets.scenes import Pair, draw_pair
 from diptych.types import Picture
 
 _GAP = 2

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diptych.puppets.scenes import CATEGORIES, Pair, draw_pair
+from diptych.puppets.pairs import CATEGORIES, Pair, draw_pair
 from diptych.puppets.sheet import panel_size
 from diptych.types import Frames, InputError
 

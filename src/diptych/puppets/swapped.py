@@ -7,16 +7,15 @@ since only of those can a pose model make a driver, unless all bodies are asked 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from diptych.puppets.footage import POSED
-from diptych.puppets.scenes import Pair, caption_of, draw_pair
-
-if TYPE_CHECKING:
-    from diptych.puppets.render import Rendering
+from diptych.puppets.pairs import Pair, draw_pair
+from diptych.puppets.render import Rendering
+from diptych.puppets.scenes import caption_of
 
 Bodies = Literal["posed", "all"]
 """Whose footage is the answer: figures that have skeletons, or birds, fish, snakes and things too."""

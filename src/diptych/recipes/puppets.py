@@ -20,8 +20,8 @@ from diptych.media.video import write_clip
 from diptych.models.mini import contract
 from diptych.options import PuppetsRenderOptions, PuppetsSheetOptions
 from diptych.progress import progress
+from diptych.puppets.pairs import draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import draw_pair
 from diptych.puppets.sheet import contact_sheet
 from diptych.types import Clip, InputError
 

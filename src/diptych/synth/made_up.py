@@ -18,8 +18,9 @@ import numpy as np
 
 from diptych.data.poses import ClipPoses
 from diptych.puppets.footage import POSED
+from diptych.puppets.pairs import Pair, draw_pair
 from diptych.puppets.poses import pose_of
-from diptych.puppets.scenes import Pair, caption_of, draw_pair
+from diptych.puppets.scenes import caption_of
 from diptych.puppets.sheet import panel_size
 from diptych.synth.staging import Staging, UnusableError, Words
 
