@@ -13,11 +13,10 @@ from pathlib import Path
 from diptych.data.manifest import Entry, read_manifest
 from diptych.files import replacing, writing_errors
 from diptych.options import ReviewExportOptions, ReviewOptions
+from diptych.synth.folder import MANIFEST
 from diptych.synth.review import NAME, Given, Reviewer, Reviews
 from diptych.synth.viewing import Viewing
 from diptych.types import InputError
-
-MANIFEST = "pairs.jsonl"
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,9 @@ from diptych.types import InputError
 
 Record = dict[str, Any]
 
+MANIFEST = "pairs.jsonl"
+"""All pairs of a folder, one line each."""
+
 KINDS: dict[str, str] = {
     "target": "sources/{}.mp4",
     "driving": "driving/{}.mp4",
@@ -47,7 +50,7 @@ class PairsFolder:
     @property
     def manifest(self) -> Path:
         """All pairs that are made, one line each."""
-        return self.folder / "pairs.jsonl"
+        return self.folder / MANIFEST
 
     @property
     def failures(self) -> Path:

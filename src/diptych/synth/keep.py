@@ -19,6 +19,7 @@ from diptych.media.frame import resize
 from diptych.media.psnr import decibels
 from diptych.media.video import read_frames
 from diptych.method.bootstrap import Decision, Fate, KeepRule, fates
+from diptych.synth.folder import MANIFEST
 from diptych.synth.verdicts import read_verdicts
 from diptych.types import InputError
 
@@ -71,11 +72,11 @@ def keep(
     Raises:
         InputError: if there are no pairs, or the manifest would lie elsewhere.
     """
-    if output.parent.resolve() != pairs.resolve() or output.name == "pairs.jsonl":
+    if output.parent.resolve() != pairs.resolve() or output.name == MANIFEST:
         raise InputError(f"{output} must be a new file in {pairs}, because its paths are relative to that folder.")
-    entries = [entry for entry in read_manifest(pairs / "pairs.jsonl") if entry.pair is not None]
+    entries = [entry for entry in read_manifest(pairs / MANIFEST) if entry.pair is not None]
     if not entries:
-        raise InputError(f"{pairs / 'pairs.jsonl'} holds no self-made pair; make some with diptych synth.")
+        raise InputError(f"{pairs / MANIFEST} holds no self-made pair; make some with diptych synth.")
     found = scores(entries)
     fate = fates([entry.id for entry in entries], found.averages, decisions, rule)
     kept = tuple(

@@ -27,6 +27,7 @@ from diptych.data.manifest import Entry, read_manifest
 from diptych.method.bootstrap import Decision
 from diptych.method.bootstrap import Reviewer as Kind
 from diptych.synth.agreement import Verdict, passes
+from diptych.synth.folder import MANIFEST
 from diptych.types import InputError
 
 NAME = "reviews.sqlite"
@@ -237,7 +238,7 @@ def decisions(path: Path, *, kinds: Collection[str] = ("human",), manifest: Path
         raise InputError(f"{unknown[0]!r} is no kind of reviewer; choose from {', '.join(get_args(Kind))}.")
     if not path.is_file():
         raise InputError(f"{path} does not exist; let somebody look with: diptych review {path.parent}")
-    now = {e.id: content_of(e) for e in read_manifest(manifest or path.with_name("pairs.jsonl")) if e.pair}
+    now = {e.id: content_of(e) for e in read_manifest(manifest or path.with_name(MANIFEST)) if e.pair}
     with closing(Reviews(path)) as reviews:
         by_kind: dict[str, dict[str, list[Verdict]]] = {}
         for given in reviews.standing():

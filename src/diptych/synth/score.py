@@ -27,6 +27,7 @@ from diptych.files import locked, replacing, sha256, sweep_below, write_json, wr
 from diptych.media.image import read_image
 from diptych.media.video import read_frames
 from diptych.method.judging import Judge, Performance, Verdict
+from diptych.synth.folder import MANIFEST
 from diptych.synth.verdicts import JudgedFolder, Record, Scored
 from diptych.types import Frames, InputError
 
@@ -143,9 +144,9 @@ def pairs_of(folder: Path) -> list[Entry]:
     Raises:
         InputError: if it holds none, or an entry is no self-made pair.
     """
-    manifest = folder / "pairs.jsonl"
+    manifest = folder / MANIFEST
     if not manifest.is_file():
-        raise InputError(f"{folder} holds no pairs.jsonl; name a folder that diptych synth made.")
+        raise InputError(f"{folder} holds no {MANIFEST}; name a folder that diptych synth made.")
     entries = read_manifest(manifest)
     for entry in entries:
         lacks = "pair" if entry.pair is None else "driving" if entry.driving is None else None
