@@ -342,7 +342,8 @@ MOST = [
     ),
     (
         "synth data --references others -o pairs --backbone wan --weights w --revision v2 --panel-area 4096 "
-        "--window 33",
+        "--window 33 --lora a.safetensors=0.5 --step-cache taylor --offload leaf --storage int8 --vae-tiling "
+        "--memory auto --compile --attention flash",
         "synth_pairs",
         SynthOptions(
             dataset="data",
@@ -353,6 +354,14 @@ MOST = [
             revision="v2",
             panel_area=4096,
             window=33,
+            loras=((Path("a.safetensors"), 0.5),),
+            step_cache="taylor",
+            offload="leaf",
+            storage="int8",
+            vae_tiling=True,
+            memory="auto",
+            compile=True,
+            attention="flash",
         ),
     ),
     (

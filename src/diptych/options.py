@@ -51,8 +51,51 @@ class WordsOptions:
     cache: Path | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model with what on it, loaded and sampled how: the same for all commands that make videos.
+
+    Attributes:
+        model: name of a bundled model, or a folder that holds one.
+        backbone: what kind of model it is.
+        weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
+        revision: of a repository: a commit, a tag or a branch.
+        adapter: file or folder of an adapter on a foundation backbone.
+        loras: files of further LoRA and how much each counts.
+        panel_area: pixels of a panel, for foundation backbones, >= 16.
+        window: canvas frames of a window, for foundation backbones, 1 + 4k.
+        steps: denoising steps, >= 1.
+        guidance_scale: how strongly the prompt is followed; 1 is no guidance.
+        step_cache: how steps of a foundation backbone are skipped or extrapolated.
+        offload: in what portions its weights wait in main memory.
+        storage: in which 8 bits its weights are kept.
+        vae_tiling: whether its VAE works on tiles.
+        memory: ``auto`` adds what makes it fit the card, or says what size would.
+        compile: whether its blocks are compiled.
+        attention: which of diffusers' attention back-ends it uses.
+    """
+
+    model: str = "mini"
+    backbone: BackboneName = "mini"
+    weights: str | None = None
+    revision: str | None = None
+    adapter: Path | None = None
+    loras: tuple[tuple[Path, float], ...] = ()
+    panel_area: int | None = None
+    window: int | None = None
+    steps: int | None = None
+    guidance_scale: float | None = None
+    step_cache: Literal["first-block", "taylor"] | None = None
+    offload: Literal["block", "leaf"] | None = None
+    storage: Literal["fp8", "int8"] | None = None
+    vae_tiling: bool = False
+    memory: Literal["auto"] | None = None
+    compile: bool = False
+    attention: str | None = None
+
+
 @dataclass(frozen=True)
-class AnimateOptions:
+class AnimateOptions(ModelOptions):
     """One picture performs the motion of one video.
 
     Attributes:
@@ -65,8 +108,6 @@ class AnimateOptions:
         describe: whether picture and video are put into words for a prompt, where none is given.
         words: by whom.
         seed: of the noise.
-        steps: denoising steps, >= 1.
-        guidance_scale: how strongly the prompt is followed; 1 is no guidance.
         windows: whether each window goes on from the last one's end or opens anew from the picture.
         lead_in: whether the passage from the reference's pose to the driver's first is cut from the result.
         size: pixels of the result, (width, height), or its longer side.
@@ -84,21 +125,6 @@ class AnimateOptions:
         animal_weights: of the network that finds joints of animals; without one animals are not looked for.
         pose_fit: how skeletons come into their panel.
         depth_weights: folder or repository of the network that finds depth, for models that have a panel for it.
-        model: name of a bundled model, or a folder that holds one.
-        backbone: what kind of model it is.
-        weights: folder or repository of a foundation backbone; its makers' own where nothing is said.
-        revision: of a repository: a commit, a tag or a branch.
-        adapter: file or folder of an adapter on a foundation backbone.
-        loras: files of further LoRA and how much each counts.
-        panel_area: pixels of a panel, for foundation backbones, >= 16.
-        window: canvas frames of a window, for foundation backbones, 1 + 4k.
-        step_cache: how steps of a foundation backbone are skipped or extrapolated.
-        offload: in what portions its weights wait in main memory.
-        storage: in which 8 bits its weights are kept.
-        vae_tiling: whether its VAE works on tiles.
-        memory: ``auto`` adds what makes it fit the card, or says what size would.
-        compile: whether its blocks are compiled.
-        attention: which of diffusers' attention back-ends it uses.
         threads: CPU threads, >= 1.
         dry_run: say what would be done, and stop.
         quiet: no progress on the terminal.
@@ -113,8 +139,6 @@ class AnimateOptions:
     describe: bool = False
     words: WordsOptions = field(default_factory=WordsOptions)
     seed: int = 0
-    steps: int | None = None
-    guidance_scale: float | None = None
     windows: Literal["continue", "anew"] | None = None
     lead_in: LeadIn = "cut"
     size: tuple[int, int] | int | None = None
@@ -131,21 +155,6 @@ class AnimateOptions:
     animal_weights: str | None = None
     pose_fit: PoseFit = "raw"
     depth_weights: str | None = None
-    model: str = "mini"
-    backbone: BackboneName = "mini"
-    weights: str | None = None
-    revision: str | None = None
-    adapter: Path | None = None
-    loras: tuple[tuple[Path, float], ...] = ()
-    panel_area: int | None = None
-    window: int | None = None
-    step_cache: Literal["first-block", "taylor"] | None = None
-    offload: Literal["block", "leaf"] | None = None
-    storage: Literal["fp8", "int8"] | None = None
-    vae_tiling: bool = False
-    memory: Literal["auto"] | None = None
-    compile: bool = False
-    attention: str | None = None
     threads: int | None = None
     dry_run: bool = False
     quiet: bool = False
@@ -550,8 +559,8 @@ class ReviewExportOptions:
 
 
 @dataclass(frozen=True)
-class SynthOptions:
-    """Pairs made by the pose model, or gone on with.
+class SynthOptions(ModelOptions):
+    """Pairs made by the pose model, which wants the adapter of stage one, or gone on with.
 
     Attributes:
         dataset: folder or manifest that ``prepare`` made, or ``puppets`` for the made-up world.
@@ -562,15 +571,6 @@ class SynthOptions:
         seed: of the choice of references and of the noise; of the made-up world also the first pair.
         per_clip: pairs of a clip, each with another reference, >= 1.
         limit: at most so many pairs, >= 1; the made-up world has no end and needs one.
-        model: name of a bundled model, or a folder that holds one.
-        backbone: what kind of model it is.
-        weights: folder or repository of a foundation backbone.
-        revision: of a repository.
-        adapter: file or folder of the adapter of stage one.
-        panel_area: pixels of a panel, for foundation backbones.
-        window: canvas frames of a window, for foundation backbones, 1 + 4k.
-        steps: denoising steps, >= 1.
-        guidance_scale: how strongly the prompt is followed; 1 is no guidance.
         pose_fit: how skeletons come into their panel.
         pose_weights: of a pose estimator that looks at the references, or ``published``.
         words: who puts references into words, and both into one prompt.
@@ -588,15 +588,6 @@ class SynthOptions:
     seed: int = 0
     per_clip: int = 1
     limit: int | None = None
-    model: str = "mini"
-    backbone: BackboneName = "mini"
-    weights: str | None = None
-    revision: str | None = None
-    adapter: Path | None = None
-    panel_area: int | None = None
-    window: int | None = None
-    steps: int | None = None
-    guidance_scale: float | None = None
     pose_fit: PoseFit = "raw"
     pose_weights: str | None = None
     words: WordsOptions = field(default_factory=WordsOptions)

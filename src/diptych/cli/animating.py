@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 from diptych.cli import values
 from diptych.cli.manners import Commands, add_command, load_face, load_recipe
+from diptych.cli.model import add_model, add_sampling, model_asked, sampling_asked
 from diptych.cli.words import add_words, words_asked
 from diptych.options import AnimateJobsOptions, AnimateOptions, PlanOptions, ServeOptions
 
@@ -37,15 +37,7 @@ def add_animate(commands: Commands) -> None:
     )
     add_words(animate)
     animate.add_argument("--seed", metavar="N", type=values.count_from(0), default=0, help="of the noise (default 0)")
-    animate.add_argument(
-        "--steps", metavar="N", type=values.count_from(1), help="denoising steps (default: the model's)"
-    )
-    animate.add_argument(
-        "--guidance-scale",
-        metavar="X",
-        type=values.number,
-        help="how strongly the prompt is followed; 1 is no guidance",
-    )
+    add_sampling(animate)
     animate.add_argument(
         "--windows",
         choices=("continue", "anew"),
@@ -93,7 +85,9 @@ def add_animate(commands: Commands) -> None:
     )
     add_pose_weights(animate)
     add_pose_fit(animate)
+    add_depth_weights(animate)
     add_model(animate)
+    add_threads(animate)
     animate.add_argument("--dry-run", action="store_true", help="say what would be done, and stop")
     animate.add_argument("--quiet", action="store_true", help="show no progress")
 
@@ -115,8 +109,6 @@ def _animate(args: argparse.Namespace) -> int | None:
         preview_height=args.preview_height,
         prompt=args.prompt,
         seed=args.seed,
-        steps=args.steps,
-        guidance_scale=args.guidance_scale,
         windows=args.windows,
         lead_in=args.lead_in,
         size=args.size,
@@ -135,8 +127,11 @@ def _animate(args: argparse.Namespace) -> int | None:
         animal_weights=args.animal_weights,
         pose_fit=args.pose_fit,
         dry_run=args.dry_run,
+        depth_weights=args.depth_weights,
+        threads=args.threads,
         quiet=args.quiet,
         **model_asked(args),
+        **sampling_asked(args),
     )
     if args.jobs is None:
         load_recipe("animate", "animate_files")(options)
@@ -152,77 +147,16 @@ def add_pose_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--animal-weights", metavar="PATH|REPO", help="a ViTPose that finds joints of animals")
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """What is loaded, and how; :func:`model_asked` reads it."""
-    parser.add_argument(
+def add_depth_weights(command: argparse.ArgumentParser) -> None:
+    """Adds which network finds depth."""
+    command.add_argument(
         "--depth-weights", metavar="PATH|REPO", help="a Depth Anything, for models with a panel for depth"
     )
-    parser.add_argument(
-        "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
-    )
-    parser.add_argument(
-        "--backbone",
-        choices=("mini", "hunyuan15", "wan", "motif"),
-        default="mini",
-        help="the bundled mini, or a foundation model that is downloaded (default mini)",
-    )
-    parser.add_argument(
-        "--weights", metavar="FOLDER|REPO", help="where a foundation model lies (default: its makers' repository)"
-    )
-    parser.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
-    parser.add_argument("--adapter", metavar="PATH", type=Path, help="adapter trained with Diptych for the backbone")
-    parser.add_argument(
-        "--lora",
-        metavar="PATH[=X]",
-        type=values.lora,
-        action="append",
-        default=[],
-        help="another LoRA, counted X times",
-    )
-    parser.add_argument(
-        "--panel-area",
-        metavar="N",
-        type=values.count_from(16),
-        help="pixels of a foundation model's panel (default 480p)",
-    )
-    parser.add_argument(
-        "--window", metavar="N", type=values.count_from(9), help="frames of a foundation model's window, 1 + 4k"
-    )
-    parser.add_argument(
-        "--step-cache", choices=("first-block", "taylor"), help="skip or extrapolate steps of a foundation model"
-    )
-    parser.add_argument("--offload", choices=("block", "leaf"), help="keep its weights in main memory until used")
-    parser.add_argument("--storage", choices=("fp8", "int8"), help="keep its weights in 8 bits")
-    parser.add_argument("--vae-tiling", action="store_true", help="decode and encode in tiles")
-    parser.add_argument("--memory", choices=("auto",), help="choose what makes it fit the card, or say what size would")
-    parser.add_argument("--compile", action="store_true", help="compile its blocks")
-    parser.add_argument("--attention", metavar="NAME", help="one of diffusers' attention back-ends")
-    parser.add_argument("--threads", metavar="N", type=values.count_from(1), help="CPU threads (default: all)")
 
 
-def model_asked(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of :class:`AnimateOptions` that say which model, and how it is loaded."""
-    if args.backbone != "mini" and args.model != "mini":
-        args.parser.error("--model is for the mini; say --weights for another backbone")
-    return {
-        "depth_weights": args.depth_weights,
-        "model": args.model,
-        "backbone": args.backbone,
-        "weights": args.weights,
-        "revision": args.revision,
-        "adapter": args.adapter,
-        "loras": tuple(args.lora),
-        "panel_area": args.panel_area,
-        "window": args.window,
-        "step_cache": args.step_cache,
-        "offload": args.offload,
-        "storage": args.storage,
-        "vae_tiling": args.vae_tiling,
-        "memory": args.memory,
-        "compile": args.compile,
-        "attention": args.attention,
-        "threads": args.threads,
-    }
+def add_threads(command: argparse.ArgumentParser) -> None:
+    """Adds how many threads compute."""
+    command.add_argument("--threads", metavar="N", type=values.count_from(1), help="CPU threads (default: all)")
 
 
 def add_pose_fit(command: argparse.ArgumentParser) -> None:
@@ -263,7 +197,9 @@ def add_serve(commands: Commands) -> None:
         "--reviewer", metavar="NAME", dest="reviewers", type=values.name, nargs="+", help="a link for each"
     )
     add_pose_weights(serve)
+    add_depth_weights(serve)
     add_model(serve)
+    add_threads(serve)
 
 
 def _serve(args: argparse.Namespace) -> None:
@@ -287,6 +223,8 @@ def _serve(args: argparse.Namespace) -> None:
                 pose_weights=args.pose_weights,
                 detector_weights=args.detector_weights,
                 animal_weights=args.animal_weights,
+                depth_weights=args.depth_weights,
+                threads=args.threads,
                 **model_asked(args),
             ),
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 from diptych.cli import values
 from diptych.cli.animating import add_pose_fit
 from diptych.cli.manners import Commands, add_command, load_face, load_recipe
+from diptych.cli.model import add_model, add_sampling, model_asked, sampling_asked
 from diptych.cli.words import add_words, words_asked
 from diptych.options import (
     JudgeOptions,
@@ -48,26 +49,8 @@ def add_synth(commands: Commands) -> None:
     synth.add_argument(
         "--undriven", action="store_true", help="with --make truth, also drivers without skeletons: fish, cups, snakes"
     )
-    synth.add_argument(
-        "--model", metavar="NAME|FOLDER", default="mini", help="a bundled model or a folder (default mini)"
-    )
-    synth.add_argument(
-        "--backbone", choices=("mini", "hunyuan15", "wan", "motif"), default="mini", help="which one (default mini)"
-    )
-    synth.add_argument("--weights", metavar="FOLDER|REPO", help="of a foundation model (default: its makers' own)")
-    synth.add_argument("--revision", metavar="NAME", help="commit, tag or branch of the repository")
-    synth.add_argument("--adapter", metavar="PATH", type=Path, help="of stage one: it is driven by skeletons")
-    synth.add_argument(
-        "--panel-area", metavar="N", type=values.count_from(16), help="pixels of a foundation model's panel"
-    )
-    synth.add_argument("--window", metavar="N", type=values.count_from(9), help="frames of its window, 1 + 4k")
-    synth.add_argument("--steps", metavar="N", type=values.count_from(1), help="denoising steps (default: the model's)")
-    synth.add_argument(
-        "--guidance-scale",
-        metavar="X",
-        type=values.number,
-        help="how strongly the prompt is followed; 1 is no guidance",
-    )
+    add_model(synth)
+    add_sampling(synth)
     add_pose_fit(synth)
     synth.add_argument(
         "--pose-weights",
@@ -94,8 +77,6 @@ def _synth(args: argparse.Namespace) -> int | None:
         args.parser.error("--references DIR is needed: pictures of other characters")
     if args.undriven and args.make != "truth":
         args.parser.error("--undriven goes with --make truth; the pose model drives with skeletons")
-    if args.backbone != "mini" and args.model != "mini":
-        args.parser.error("--model is for the mini; say --weights for another backbone")
     code = load_recipe("synth", "synth_pairs")(
         SynthOptions(
             dataset=args.dataset,
@@ -106,15 +87,6 @@ def _synth(args: argparse.Namespace) -> int | None:
             seed=args.seed,
             per_clip=args.per_clip,
             limit=args.limit,
-            model=args.model,
-            backbone=args.backbone,
-            weights=args.weights,
-            revision=args.revision,
-            adapter=args.adapter,
-            panel_area=args.panel_area,
-            window=args.window,
-            steps=args.steps,
-            guidance_scale=args.guidance_scale,
             pose_fit=args.pose_fit,
             pose_weights=args.pose_weights,
             words=words_asked(args),
@@ -122,6 +94,8 @@ def _synth(args: argparse.Namespace) -> int | None:
             ray=args.ray,
             retry=args.retry,
             quiet=args.quiet,
+            **model_asked(args),
+            **sampling_asked(args),
         )
     )
     return code if isinstance(code, int) else None

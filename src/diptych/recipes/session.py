@@ -7,12 +7,13 @@ from collections.abc import Sequence
 
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
+from diptych.models.foundation import Foundation
 from diptych.models.load import load_backbone, sketch_backbone
 from diptych.models.mini import MiniBackbone
 from diptych.models.parallel import join, rank_and_size
 from diptych.models.protocol import Facts
 from diptych.models.savings import Savings
-from diptych.options import AnimateOptions
+from diptych.options import AnimateOptions, ModelOptions
 from diptych.types import InputError
 
 
@@ -90,8 +91,8 @@ def settled(session: Session, options: AnimateOptions) -> Session:
     return dataclasses.replace(session, settings=settings)
 
 
-def savings_of(options: AnimateOptions) -> Savings:
-    """What a call does to need less memory or time."""
+def savings_of(options: ModelOptions) -> Savings:
+    """What a call does to need less memory or time, as it was asked for."""
     return Savings(
         step_cache=options.step_cache,
         offload=options.offload,
@@ -102,39 +103,73 @@ def savings_of(options: AnimateOptions) -> Savings:
     )
 
 
+def savings_for(options: ModelOptions) -> Savings:
+    """The same, with what ``--memory auto`` adds on this machine.
+
+    Raises:
+        InputError: if nothing makes it fit.
+    """
+    asked = savings_of(options)
+    if options.memory != "auto" or options.backbone == "mini":
+        return asked
+    from diptych.recipes.plan import chosen_savings, square_stage
+
+    sketch = _sketch(options)
+    settings = _settings(sketch.facts, options.steps, options.guidance_scale, None)
+    return chosen_savings(square_stage(sketch, settings, options.weights), asked)
+
+
 def session_for(options: AnimateOptions) -> Session:
     """The session that a call asks for; for a dry run of a foundation backbone one without weights.
 
     Raises:
         InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
     """
-    savings = savings_of(options)
-    if options.backbone != "mini" and (options.dry_run or options.memory == "auto"):
-        sketch = sketch_backbone(
-            options.backbone,
-            options.weights,
-            revision=options.revision,
-            adapter=None if options.adapter is None else str(options.adapter),
-            panel_area=options.panel_area,
-            window_frames=options.window,
-        )
-        settings = _settings(sketch.facts, options.steps, options.guidance_scale, _continues(options))
-        if options.memory == "auto":
-            from diptych.recipes.plan import chosen_savings, square_stage
+    if options.dry_run and options.backbone != "mini":
+        savings_for(options)
+        return model_sketch(options, continues=_continues(options))
+    return model_session(options, continues=_continues(options))
 
-            savings = chosen_savings(square_stage(sketch, settings, options.weights), savings)
-        if options.dry_run:
-            return Session(sketch, settings)
+
+def model_session(options: ModelOptions, *, continues: bool | None = None) -> Session:
+    """A session with the model that is asked for; windows go on or open anew as the model does better, unless said.
+
+    Raises:
+        InputError: as :func:`open_session`, or if ``--memory auto`` finds nothing that fits.
+    """
     return open_session(
         options.weights or options.model,
         options.steps,
         options.guidance_scale,
-        continues=_continues(options),
+        continues=continues,
         backbone=options.backbone,
         revision=options.revision,
         adapter=None if options.adapter is None else str(options.adapter),
         loras=[(str(path), scale) for path, scale in options.loras],
         panel_area=options.panel_area,
         window=options.window,
-        savings=savings,
+        savings=savings_for(options),
+    )
+
+
+def model_sketch(options: ModelOptions, *, continues: bool | None = None) -> Session:
+    """The same as far as planning needs it: a foundation model without its weights. The mini is small, and is loaded.
+
+    Raises:
+        InputError: as :func:`open_session`.
+    """
+    if options.backbone == "mini":
+        return model_session(options, continues=continues)
+    sketch = _sketch(options)
+    return Session(sketch, _settings(sketch.facts, options.steps, options.guidance_scale, continues))
+
+
+def _sketch(options: ModelOptions) -> Foundation:
+    return sketch_backbone(
+        options.backbone,
+        options.weights,
+        revision=options.revision,
+        adapter=None if options.adapter is None else str(options.adapter),
+        panel_area=options.panel_area,
+        window_frames=options.window,
     )

@@ -6,7 +6,7 @@ import functools
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from fractions import Fraction
 from itertools import islice
 from pathlib import Path
@@ -23,11 +23,11 @@ from diptych.experts.mllm import DescribeError, limits_told
 from diptych.files import sha256
 from diptych.method import text_guidance
 from diptych.method.bootstrap import Framing, Shown, shown_by_poses
-from diptych.options import AnimateOptions, SynthOptions, WordsOptions
+from diptych.options import ModelOptions, SynthOptions, WordsOptions
 from diptych.recipes.driver import phases_for
 from diptych.recipes.pose_drive import placed
 from diptych.recipes.prepare import open_finder
-from diptych.recipes.session import session_for
+from diptych.recipes.session import model_session, model_sketch, savings_for
 from diptych.recipes.words import open_describer
 from diptych.synth.folder import PairsFolder
 from diptych.synth.footage import Clips, ReferenceFolder, footage_items, read_clips
@@ -53,7 +53,7 @@ def synth_pairs(options: SynthOptions) -> int:
             clips or no pictures.
     """
     try:
-        return _told(_generated(_rooted(options), asdict(options)))
+        return _told(_generated(_settled(_rooted(options)), asdict(options)))
     finally:
         let_go()
 
@@ -121,7 +121,15 @@ def _rooted(options: SynthOptions) -> SynthOptions:
         model=whole(options.model),
         weights=None if options.weights is None else whole(options.weights),
         adapter=None if options.adapter is None else options.adapter.resolve(),
+        loras=tuple((path.resolve(), scale) for path, scale in options.loras),
     )
+
+
+def _settled(options: SynthOptions) -> SynthOptions:
+    """The same with what makes the model fit this machine's card named: all processes, and all runs, do alike."""
+    if options.memory != "auto" or options.make == "truth":
+        return options
+    return replace(options, memory=None, **asdict(savings_for(options)))
 
 
 def _footage(options: SynthOptions, folder: PairsFolder, clips: Clips, found: Found) -> Sequence[Item]:
@@ -162,7 +170,7 @@ class OpenAnimate:
     def __call__(self) -> Animate:
         """The loaded model, on one CPU thread: what it makes must not depend on how many cores there are."""
         torch.set_num_threads(1)
-        return Animator(session_for(_asked(self.options)), self.options)
+        return Animator(model_session(self.options), self.options)
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,35 +199,20 @@ class Animator:
 def _model_of(options: SynthOptions) -> SynthOptions:
     """What of the options decides how videos are made; the rest at its defaults."""
     plain = SynthOptions(dataset="", output=Path())
-    kept = ("model", "backbone", "weights", "revision", "adapter", "panel_area", "window", "steps", "guidance_scale")
-    return replace(plain, pose_fit=options.pose_fit, **{name: getattr(options, name) for name in kept})
-
-
-def _asked(options: SynthOptions, *, dry_run: bool = False) -> AnimateOptions:
-    return AnimateOptions(
-        reference=Path(),
-        driving=Path(),
-        output=Path(),
-        model=options.model,
-        backbone=options.backbone,
-        weights=options.weights,
-        revision=options.revision,
-        adapter=options.adapter,
-        panel_area=options.panel_area,
-        window=options.window,
-        steps=options.steps,
-        guidance_scale=options.guidance_scale,
-        dry_run=dry_run,
-    )
+    model = {one.name: getattr(options, one.name) for one in fields(ModelOptions)}
+    return replace(plain, pose_fit=options.pose_fit, **model)
 
 
 def _sketched(options: SynthOptions) -> Session:
     """The model as far as planning needs it: a foundation model without its weights.
 
     Raises:
-        InputError: if it is not driven by skeletons alone.
+        InputError: if it is not driven by skeletons alone, or a LoRA is missing.
     """
-    session = session_for(_asked(options, dry_run=True))
+    for path, _ in options.loras:
+        if not path.exists():
+            raise InputError(f"{path} does not exist; --lora names a file or a folder of safetensors.")
+    session = model_sketch(options)
     if session.backbone.contract.motion != "pose":
         raise InputError(
             "the model is driven by footage, and pairs are made by skeletons; name the adapter of stage one with "
@@ -234,17 +227,32 @@ def _sketched(options: SynthOptions) -> Session:
 
 
 def _identity(options: SynthOptions, session: Session) -> dict[str, Any]:
-    adapter = options.adapter
-    files = [] if adapter is None else [adapter] if adapter.is_file() else sorted(adapter.glob("*.safetensors"))
     small = options.backbone == "mini"
     return {
         "backbone": options.backbone,
         "weights": session.backbone.identity if small else options.weights,
         "revision": options.revision,
-        "adapter": [sha256(path) for path in files],
+        "adapter": [] if options.adapter is None else _hashes(options.adapter),
         "contract": json.loads(session.backbone.contract.to_json()),
         "sampler": asdict(session.settings),
+        **_changing(options),
     }
+
+
+def _changing(options: SynthOptions) -> dict[str, Any]:
+    """What else was asked for that changes what is made; nothing where nothing was, as folders of before have it."""
+    asked = {
+        "loras": [(_hashes(path), scale) for path, scale in options.loras],
+        "step_cache": options.step_cache,
+        "storage": options.storage,
+        "vae_tiling": options.vae_tiling,
+    }
+    return {name: value for name, value in asked.items() if value}
+
+
+def _hashes(adapter: Path) -> list[str]:
+    """Of the weights of an adapter, a file or a folder."""
+    return [sha256(path) for path in ([adapter] if adapter.is_file() else sorted(adapter.glob("*.safetensors")))]
 
 
 # --- who looks at references, and who finds words -------------------------------------------------------------------

@@ -143,13 +143,13 @@ class PairsFolder:
                 return
             try:
                 found = json.loads(path.read_text(encoding="utf-8"))
-                other = [name for name in {**found, **wanted} if found.get(name) != wanted.get(name)]
+                other = next(_differences(found, wanted), None)
             except (OSError, ValueError, TypeError, AttributeError):
                 raise InputError(f"{path} cannot be read; make pairs in another folder, or delete this one.") from None
-        if other:
-            was, now = (json.dumps(one.get(other[0]))[:80] for one in (found, wanted))
+        if other is not None:
+            name, was, now = other[0], *(json.dumps(value)[:80] for value in other[1:])
             raise InputError(
-                f"{self.folder} was begun with {other[0]} = {was}, not {now}; make these pairs in another folder."
+                f"{self.folder} was begun with {name} = {was}, not {now}; make these pairs in another folder."
             )
 
     def write_manifest(self) -> tuple[list[Entry], list[Record]]:
@@ -198,3 +198,13 @@ def _claim(path: Path, wait: bool) -> TextIO | None:
             if os.path.samestat(path.stat(), os.fstat(file.fileno())):
                 return file
         file.close()
+
+
+def _differences(found: Record, wanted: Record, within: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Dotted names of what differs, and both values."""
+    for name in {**found, **wanted}:
+        was, now = found.get(name), wanted.get(name)
+        if isinstance(was, dict) and isinstance(now, dict):
+            yield from _differences(was, now, f"{within}{name}.")
+        elif was != now:
+            yield within + name, was, now
