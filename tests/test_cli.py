@@ -198,7 +198,7 @@ MOST = [
     ("train stage1_pose --model m --data puppets", "train_pose", TrainStageOptions(weights="m")),
     (
         "train stage2_rgb --backbone wan --weights w --revision v2 --data kept.jsonl --warm-start pose/adapter -o run "
-        "--stage cache --seed 3 --minutes 1.5 --threads 1 --set contrast.weight=0.1 --dry-run",
+        "--depth-weights d --stage cache --seed 3 --minutes 1.5 --threads 1 --set contrast.weight=0.1 --dry-run",
         "train_rgb",
         TrainStageOptions(
             backbone="wan",
@@ -206,6 +206,7 @@ MOST = [
             revision="v2",
             data="kept.jsonl",
             warm_start=Path("pose/adapter"),
+            depth_weights="d",
             output=Path("run"),
             stage="cache",
             seed=3,

@@ -296,6 +296,8 @@ class TrainStageOptions:
         revision: of a repository.
         data: manifest of a dataset, or ``puppets`` for the made-up world.
         warm_start: file or folder of the adapter that it sets out from, for the second stage; None begins with nothing.
+        depth_weights: folder or repository of the network that finds the drivers' depth, where a contract of the second
+            stage has a panel for it.
         output: folder of checkpoints, caches and logs; a started one is resumed.
         stage: one part alone, or both in order.
         seed: of everything drawn at random.
@@ -310,6 +312,7 @@ class TrainStageOptions:
     revision: str | None = None
     data: str = "puppets"
     warm_start: Path | None = None
+    depth_weights: str | None = None
     output: Path | None = None
     stage: Literal["all", "cache", "adapter"] = "all"
     seed: int = 0

@@ -7,6 +7,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+from diptych.data.draws import Eyes
 from diptych.data.manifest import Entry, Pair, write_manifest
 from diptych.data.pair_draws import PairDrawSettings, pair_draw
 from diptych.data.pairs import PairSource, PuppetPairs, pair_sources
@@ -96,6 +97,36 @@ def test_a_driver_is_brought_to_the_references_place_where_the_contract_asks_for
         pair_draw(driving, target, "", placed, rng(), PLAIN)
 
 
+@pytest.mark.parametrize("fit_by", ["frame", "figure"])
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_depth_goes_the_drivers_way_into_its_panel_and_keeps_its_greys(fit_by, share):
+    """Shown the driver itself as its depth, both panels are alike but for what is done to colours."""
+    agreed = replace(AGREED, motion_fit=fit_by, auxiliary="depth")
+    driving = numbered(height=30, width=40)
+    moved = RgbAugment(crop_share=1.0, stretch_share=1.0, mirror_share=1.0, colour_share=0.0, blur_share=0.0)
+
+    def made(depth, **changed):
+        settings = replace(PLAIN, history_share=share, **{"augment": moved, **changed})
+        return pair_draw(driving, numbered(), "", agreed, rng(), settings, locate=by_rows, depth=depth)
+
+    plain = made(driving)
+    assert np.array_equal(plain.auxiliary, plain.motion)
+    coloured = replace(moved, colour_share=1.0, blur_share=1.0)
+    spoilt = made(driving, augment=coloured, recoded_share=1.0)
+    assert np.array_equal(spoilt.auxiliary, plain.auxiliary)
+    assert not np.array_equal(spoilt.motion, plain.motion)
+    # All else is drawn as it is without.
+    assert np.array_equal(made(None, augment=coloured, recoded_share=1.0).motion, spoilt.motion)
+    assert made(None).auxiliary is None
+
+
+def test_depth_that_is_not_the_drivers_is_refused():
+    with pytest.raises(ValueError, match="depth of"):
+        draw(depth=numbered(height=30, width=41))
+    with pytest.raises(ValueError, match="not with skeletons"):
+        draw(replace(PLAIN, pose_share=0.2), depth=numbered(height=30, width=40))
+
+
 def test_augmentation_changes_the_driver_and_never_the_answer():
     strong = RgbAugment(crop_share=1.0, stretch_share=1.0, mirror_share=0.0, colour_share=1.0, blur_share=1.0)
     for seed in range(6):
@@ -149,7 +180,7 @@ def test_puppets_are_brought_to_the_references_place_too():
     def centre(picture):
         return Stand(picture.shape[1] / 2, picture.shape[0] / 2, picture.shape[0] / 2)
 
-    one = PuppetPairs().draw(2, 0, replace(AGREED, motion_fit="figure"), PLAIN, 0, centre)
+    one = PuppetPairs().draw(2, 0, replace(AGREED, motion_fit="figure"), PLAIN, 0, Eyes(centre))
     plain = PuppetPairs().draw(2, 0, AGREED, PLAIN, 0)
     assert one.motion.shape == plain.motion.shape
     assert np.array_equal(one.output, plain.output)

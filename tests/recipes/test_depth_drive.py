@@ -6,19 +6,24 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
+import torch
+from safetensors import safe_open
 
 from blocks import save_random_mini
 from depths import depth_anything
 from diptych.animate.sampler import SamplerSettings
 from diptych.animate.session import Session
 from diptych.bench.cases import puppet_case
+from diptych.data.manifest import Entry, write_manifest
 from diptych.data.poses import ClipPoses, write_poses
 from diptych.experts.depth import DepthEstimator
 from diptych.experts.weights import Weights
+from diptych.files import sha256
 from diptych.media.draw_depth import draw_depth
 from diptych.media.frame import MID_GREY
 from diptych.media.image import write_image
 from diptych.media.video import read_frames, write_clip
+from diptych.method.incontext import split
 from diptych.models.adapters import read_contract
 from diptych.models.store import load_mini
 from diptych.options import AnimateOptions, TrainStageOptions
@@ -187,12 +192,63 @@ def test_the_benchmark_shows_the_exact_depth(model, motion):
     assert through_vae(mini)(case.truth).shape == made.shape
 
 
-def test_a_dataset_without_depth_is_refused_before_anything_is_written(model, tmp_path):
-    (tmp_path / "manifest.jsonl").touch()
-    with pytest.raises(InputError, match=r"manifest\.jsonl .*auxiliary=depth.*--data puppets"):
-        train_pose(asked(model, tmp_path / "x", data=str(tmp_path / "manifest.jsonl")))
-    with pytest.raises(InputError, match=r"stage2_rgb .*auxiliary=depth"):
-        train_rgb(asked(model, tmp_path / "x"))
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory):
+    """Two clips with drivers: others in the same motion."""
+    folder, entries = tmp_path_factory.mktemp("pairs"), []
+    for seed in range(2):
+        pair = draw_pair(seed, category="person_full")
+        times = pair.start + np.arange(FRAMES) / 12
+        names = {"target": f"{seed}.mp4", "driving": f"{seed}.driving.mp4"}
+        for name, shown in zip(names.values(), (pair.driving(times, 48, 64), pair.truth(times, 64, 48)), strict=True):
+            write_clip(folder / name, Clip.at_fps(shown.frames, 12))
+        hashes = {key: sha256(folder / name) for key, name in names.items()}
+        entries.append(Entry(id=f"{seed}", **names, prompt=pair.caption, fps="12", frames=FRAMES, sha256=hashes))
+    write_manifest(folder / "kept.jsonl", entries)
+    return folder / "kept.jsonl"
+
+
+@pytest.mark.parametrize("found", [True, False])
+def test_the_second_stage_learns_with_the_drivers_depth(model, estimator, pairs, options, tmp_path, monkeypatch, found):
+    """Found in drivers by an estimator, or known exactly; what comes out animates."""
+    run = asked(model, tmp_path / "run", data=str(pairs) if found else "puppets")
+    small = (("draws.shortest", "9"), ("held_out", "1"))
+    run = dataclasses.replace(run, depth_weights=str(estimator) if found else None, overrides=run.overrides + small)
+    train_rgb(run)
+    agreed = read_contract(tmp_path / "run" / "adapter")
+    assert (agreed.motion, agreed.auxiliary, agreed.panels) == ("rgb", "depth", 3)
+    with safe_open(tmp_path / "run" / "cache" / "draws-000000.safetensors", "pt") as shard:
+        name = next(name for name in shard.keys() if name.endswith("condition"))  # noqa: SIM118
+        *_, motion, depth = split(shard.get_tensor(name).float(), panels=3)
+    assert not torch.equal(motion, depth)
+    assert depth.std() > 0
+    with_it = dataclasses.replace(options, adapter=tmp_path / "run" / "adapter", poses=None)
+    assert handed_over(with_it, monkeypatch)[1].shape == (FRAMES, 64, 48, 3)
+
+
+def test_latents_of_another_estimator_are_not_taken(model, estimator, pairs, tmp_path):
+    first = asked(model, tmp_path / "run", data=str(pairs), depth_weights=str(estimator), stage="cache")
+    first = dataclasses.replace(first, overrides=(*first.overrides, ("draws.shortest", "9"), ("held_out", "1")))
+    train_rgb(first)
+    with pytest.raises(InputError, match="cache"):
+        train_rgb(
+            dataclasses.replace(first, depth_weights=str(depth_anything(tmp_path / "other", side=28)), stage="all")
+        )
+
+
+def test_a_panel_that_nobody_can_fill_is_refused_before_anything_is_written(model, estimator, pairs, tmp_path):
+    def refused(train, says, **options):
+        with pytest.raises(InputError, match=says):
+            train(asked(model, tmp_path / "x", **options))
+
+    refused(train_pose, r"kept\.jsonl .*auxiliary=depth.*outline", data=str(pairs))
+    refused(train_rgb, "--depth-weights", data=str(pairs))
+    refused(train_rgb, "knows its depth", depth_weights=str(estimator))
+    posed = dataclasses.replace(asked(model, tmp_path / "x"), overrides=(*SMALL.items(), ("draws.pose_share", "0.2")))
+    with pytest.raises(InputError, match="pose_share"):
+        train_rgb(dataclasses.replace(posed, overrides=tuple((name, str(value)) for name, value in posed.overrides)))
+    with pytest.raises(InputError, match="no panel for depth"):
+        train_rgb(TrainStageOptions(weights=str(model), output=tmp_path / "x", depth_weights=str(estimator)))
     assert not (tmp_path / "x").exists()
 
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from diptych.bench.measures import Mask
-from diptych.media.draw_depth import draw_depth
-from diptych.method.depth import DepthRange
+from diptych.media.draw_depth import draw_whole_clip
 from diptych.puppets.suite import FPS, SuitePair
 from diptych.types import Frames, Sample, Skeleton
 
@@ -56,7 +55,7 @@ def puppet_case(pair: SuitePair) -> Case:
         mask=truth.mask,
         skeleton=driver.skeleton,
         rigs=driver_rigs(pair),
-        depth=draw_depth(DepthRange.of(driver.nearness).normalised(driver.nearness)),
+        depth=draw_whole_clip(driver.nearness),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from diptych.cli import values
 from diptych.cli.animating import add_pose_fit
@@ -40,6 +41,9 @@ def add_train(commands: Commands) -> None:
     _add_stage(rgb, "of kept pairs, or of clips with drivers of their own")
     rgb.add_argument(
         "--warm-start", metavar="ADAPTER", type=Path, help="of the first stage, to set out from (default: from nothing)"
+    )
+    rgb.add_argument(
+        "--depth-weights", metavar="PATH|REPO", help="a Depth Anything that finds drivers' depth, for auxiliary=depth"
     )
 
 
@@ -92,16 +96,17 @@ def _train_pose(args: argparse.Namespace) -> None:
 
 
 def _train_rgb(args: argparse.Namespace) -> None:
-    load_recipe("stages", "train_rgb")(_stage_options(args, args.warm_start))
+    load_recipe("stages", "train_rgb")(
+        _stage_options(args, warm_start=args.warm_start, depth_weights=args.depth_weights)
+    )
 
 
-def _stage_options(args: argparse.Namespace, warm_start: Path | None = None) -> TrainStageOptions:
+def _stage_options(args: argparse.Namespace, **of_stage_two: Any) -> TrainStageOptions:
     return TrainStageOptions(
         backbone=args.backbone,
         weights=args.weights or args.model,
         revision=args.revision,
         data=args.data,
-        warm_start=warm_start,
         output=args.output,
         stage=args.stage,
         seed=args.seed,
@@ -109,6 +114,7 @@ def _stage_options(args: argparse.Namespace, warm_start: Path | None = None) -> 
         threads=args.threads,
         overrides=tuple(args.overrides),
         dry_run=args.dry_run,
+        **of_stage_two,
     )
 
 

@@ -18,15 +18,14 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from diptych.data.draws import Draw, Locate, box_for
+from diptych.data.draws import NOBODY, Draw, Eyes, box_for
 from diptych.data.manifest import Entry, read_manifest
 from diptych.data.pose_draws import POSE_DRAWS, PoseDrawSettings, pose_draw
 from diptych.data.poses import ClipPoses, read_poses
 from diptych.data.windows import WindowSettings, fits, strides
-from diptych.media.draw_depth import draw_depth
+from diptych.media.draw_depth import draw_whole_clip
 from diptych.media.video import read_clip
 from diptych.method.contract import Contract
-from diptych.method.depth import DepthRange
 from diptych.puppets.footage import draw_footage
 from diptych.puppets.poses import pose_of
 from diptych.types import Frames, InputError, Skeleton
@@ -58,10 +57,8 @@ class ClipSource(Protocol[S]):
         """How many are not used, by reason."""
         ...
 
-    def draw(
-        self, clip: int, number: int, contract: Contract, settings: S, seed: int, locate: Locate | None = None
-    ) -> Draw:
-        """The ``number``-th draw of a clip; ``locate`` finds figures, for contracts that ask where they stand."""
+    def draw(self, clip: int, number: int, contract: Contract, settings: S, seed: int, eyes: Eyes = NOBODY) -> Draw:
+        """The ``number``-th draw of a clip; ``eyes`` look where the contract asks for what is to be seen alone."""
         ...
 
 
@@ -97,7 +94,7 @@ class PuppetSource:
         contract: Contract,
         settings: PoseDrawSettings,
         seed: int,
-        locate: Locate | None = None,
+        eyes: Eyes = NOBODY,
     ) -> Draw:
         """A window rendered at a rate of its own."""
         rng = draw_rng(seed, f"{self.identity} {clip}", number)
@@ -112,7 +109,7 @@ class PuppetSource:
             others = footage.with_other_bodies(draw_rng(seed, f"{self.identity} {clip} bodies", number))
             nearness = others.render(times, box.width, box.height, depth=True).nearness
             assert nearness is not None
-            beside = draw_depth(DepthRange.of(nearness).normalised(nearness))
+            beside = draw_whole_clip(nearness)
         return pose_draw(shown.frames, poses, footage.caption, contract, rng, settings, auxiliary=beside)
 
 
@@ -167,7 +164,7 @@ class ManifestSource:
         contract: Contract,
         settings: PoseDrawSettings,
         seed: int,
-        locate: Locate | None = None,
+        eyes: Eyes = NOBODY,
     ) -> Draw:
         """A window of a clip.
 

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diptych.media.draw import draw_skeletons
-from diptych.media.draw_depth import draw_depth
+from diptych.media.draw_depth import draw_whole_clip
 from diptych.media.frame import Placement, figure_view, fit, located_view, panel_for, place_in, unfit, view
 from diptych.method.contract import Contract
-from diptych.method.depth import DepthRange
+from diptych.method.depth import FindDepth
 from diptych.method.incontext import Window, continuation, opening
 from diptych.puppets.limbs import LIMBS, limb_layers
 from diptych.puppets.pairs import Pair, draw_pair, with_kin
@@ -37,7 +37,7 @@ DRAWS = 5
 """Counts the changes of what a number draws: latents cached for one count are not those of another."""
 
 KIN_SHARE = 0.25
-"""Share of training pairs whose driver differs from the answer in looks and background only (``scenes.with_kin``).
+"""Share of training pairs whose driver differs from the answer in looks and background only (``pairs.with_kin``).
 
 On pairs as they are, a network first finds that looks can be copied and stays there long; where the motion lies in the
 same cell of the other panel, it finds that too, and goes on from there (docs/log.md has the figures)."""
@@ -84,6 +84,22 @@ class Draw:
 
 Locate = Callable[[Picture], Stand]
 """Says where figures stand in a picture; by :class:`~diptych.models.locator.Locator` at inference."""
+
+
+@dataclass(frozen=True)
+class Eyes:
+    """Who looks at footage for a draw that asks for it; handed in, so that no draw loads a network.
+
+    Attributes:
+        locate: finds figures, for contracts that bring a driver's to the reference's place.
+        find_depth: finds how near everything is, for contracts with a panel for it, where nobody knows it exactly.
+    """
+
+    locate: Locate | None = None
+    find_depth: FindDepth | None = None
+
+
+NOBODY = Eyes()
 
 
 def draw(
@@ -189,7 +205,7 @@ def _streams(rendered: Rendering) -> list[Frames]:
     """Frames of a driver, and beside them its depth where that was asked for, on the scale of all of them."""
     if rendered.nearness is None:
         return [rendered.frames]
-    return [rendered.frames, draw_depth(DepthRange.of(rendered.nearness).normalised(rendered.nearness))]
+    return [rendered.frames, draw_whole_clip(rendered.nearness)]
 
 
 def _grey(mask: NDArray[np.uint8]) -> Frames:

@@ -32,7 +32,7 @@ from diptych.method.rgb_augment import (
     recoloured,
 )
 from diptych.puppets.swapped import Bodies
-from diptych.types import Frames, Picture
+from diptych.types import Frames
 
 PAIR_DRAWS = 1
 """Counts the changes of what a draw is: latents cached for one count are not those of another."""
@@ -78,6 +78,7 @@ def pair_draw(
     poses: Poses = (),
     taken: Sequence[int] = (1,),
     locate: Locate | None = None,
+    depth: Frames | None = None,
 ) -> Draw:
     """One window of a pair.
 
@@ -93,6 +94,8 @@ def pair_draw(
         taken: strides that may be drawn, from :func:`~diptych.data.windows.strides`.
         locate: says where the figures of a picture stand, for contracts that bring the driver's to the reference's
             place, and needed by those.
+        depth: drawn depth of every driving frame, of the frames' size, for contracts that have a panel for it: the
+            driver's own, which shows the outline of nobody who is to be made.
 
     Returns:
         A draw without layers of figures. All of the driver's frame is in its panel, or the part that augmentation
@@ -101,17 +104,20 @@ def pair_draw(
 
     Raises:
         InputError: if the footage is too short.
-        ValueError: if driver, footage and poses do not go together, or nobody was given to find figures.
+        ValueError: if driver, footage, poses and depth do not go together, or nobody was given to find figures.
     """
     n, height, width = target.shape[:3]
     if len(driving) != n or any(len(skeleton.joints) != n for skeleton in poses):
         raise ValueError(f"a driver of {len(driving)} frames and poses do not go with {n} frames")
     if contract.motion_fit == "figure" and locate is None:
         raise ValueError("drivers are to be brought to the reference's place; give somebody who finds it")
+    if depth is not None and (depth.shape != driving.shape or settings.pose_share):
+        raise ValueError(f"depth of {depth.shape} goes with a driver of that shape, and not with skeletons")
     chosen = choose(n, contract, settings, rng, taken)
     window, shown = chosen.window, chosen.frames[chosen.window.lead_in :]
     box = panel_for(width, height, contract.panel_area, contract.panel_multiple)
     output = fit(target[chosen.frames], box)[0]
+    beside: Frames | None = None
     if rng.random() < settings.pose_share and poses:
         # Never in a mirror: the colours of a skeleton tell its left from its right.
         altered = Alteration()
@@ -120,48 +126,53 @@ def pair_draw(
     else:
         altered = draw_alteration(settings.augment, rng)
         coded = rng.random() < settings.recoded_share
-        if contract.motion_fit == "frame":
-            motion = _fitted(driving[shown], altered, coded, output.shape[1:3], rng)
-        else:
+        spoil = functools.partial(_spoilt, altered=altered, coded=coded, rng=rng)
+        place = functools.partial(_fitted, altered=altered, panel=output.shape[1:3])
+        if contract.motion_fit == "figure":
             assert locate is not None  # refused above
             # A view follows from the first frame of all, which a window that continues a video does not show.
             first = int(chosen.frames[0] if window.history else shown[0])
-            beside = functools.partial(located_view, target[int(chosen.frames[0])], box=box, locate=locate)
-            motion = _viewed(driving[[first, *shown]], altered, coded, output.shape[1:3], rng, beside)
+            first_seen = _stretched(driving[first : first + 1], altered)[0]
+            seen = located_view(target[int(chosen.frames[0])], first_seen, box, locate)
+            place = functools.partial(_viewed, altered=altered, panel=output.shape[1:3], seen=seen)
+        motion = place(driving[shown], spoil=spoil)
+        # How near something is has no colour and no codec: it only goes the driver's way into its panel.
+        beside = None if depth is None else place(depth[shown], spoil=None)
     if altered.mirrored:
         output, motion, prompt = mirrored(output), mirrored(motion), mirrored_words(prompt)
+        beside = None if beside is None else mirrored(beside)
     history = damaged(output[1 : 1 + window.history], rng) if window.history else None
     told = "" if rng.random() < settings.text_dropped else prompt
-    return Draw(window, output[0], motion, output, history, told)
+    return Draw(window, output[0], motion, output, history, told, auxiliary=beside)
 
 
-def _fitted(
-    frames: Frames, altered: Alteration, coded: bool, panel: tuple[int, int], rng: np.random.Generator
-) -> Frames:
-    """An altered driver as a session would bring it into its panel: fitted, padded with grey."""
+Spoil = Callable[[Frames], Frames]
+
+
+def _fitted(frames: Frames, *, altered: Alteration, panel: tuple[int, int], spoil: Spoil | None) -> Frames:
+    """A part of the driver as a session would bring it into its panel: fitted, padded with grey."""
     part = cropped(frames, altered.box)
     height, width = part.shape[1:3]
     box = place_in(max(1, round(altered.stretch * width)), height, *panel)
-    # Scaled once, and altered at the panel's size, where it is cheap; the grey around it is nobody's colour.
-    return fit(_spoilt(resize(part, box.width, box.height), altered, coded, rng), box)[0]
+    # Scaled once, and spoilt at the panel's size, where it is cheap; the grey around it is nobody's colour.
+    scaled = resize(part, box.width, box.height)
+    return fit(scaled if spoil is None else spoil(scaled), box)[0]
 
 
-def _viewed(
-    frames: Frames,
-    altered: Alteration,
-    coded: bool,
-    panel: tuple[int, int],
-    rng: np.random.Generator,
-    view_of: Callable[[Picture], View],
-) -> Frames:
-    """The same as seen in a view, which follows from the first frame; that one is not part of the motion."""
+def _viewed(frames: Frames, *, altered: Alteration, panel: tuple[int, int], seen: View, spoil: Spoil | None) -> Frames:
+    """The same as seen in a view."""
+    shown = view(_stretched(frames, altered), seen, *panel)
+    return shown if spoil is None else spoil(shown)
+
+
+def _stretched(frames: Frames, altered: Alteration) -> Frames:
+    """The part that is shown, wider or narrower."""
     part = cropped(frames, altered.box)
     height, width = part.shape[1:3]
-    stretched = resize(part, max(1, round(altered.stretch * width)), height)
-    return _spoilt(view(stretched[1:], view_of(stretched[0]), *panel), altered, coded, rng)
+    return resize(part, max(1, round(altered.stretch * width)), height)
 
 
-def _spoilt(frames: Frames, altered: Alteration, coded: bool, rng: np.random.Generator) -> Frames:
+def _spoilt(frames: Frames, *, altered: Alteration, coded: bool, rng: np.random.Generator) -> Frames:
     """Frames in other colours, out of focus, compressed."""
     picture = blurred(recoloured(frames, altered), altered.blur)
     return recoded(picture, rng) if coded else picture

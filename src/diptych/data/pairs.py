@@ -24,12 +24,13 @@ from diptych.data.dataset import (
     told,
     too_short,
 )
-from diptych.data.draws import FINER, Draw, Locate, box_for
+from diptych.data.draws import FINER, NOBODY, Draw, Eyes, box_for
 from diptych.data.manifest import Entry
 from diptych.data.pair_draws import PAIR_DRAWS, PairDrawSettings, pair_draw
 from diptych.data.pose_draws import Poses
 from diptych.data.poses import read_poses
 from diptych.data.windows import strides
+from diptych.media.draw_depth import draw_depth, draw_whole_clip
 from diptych.media.video import read_clip
 from diptych.method.contract import Contract
 from diptych.puppets.poses import pose_of
@@ -71,7 +72,7 @@ class PuppetPairs:
         contract: Contract,
         settings: PairDrawSettings,
         seed: int,
-        locate: Locate | None = None,
+        eyes: Eyes = NOBODY,
     ) -> Draw:
         """A window rendered at a rate of its own."""
         rng = draw_rng(seed, f"{self.identity} {clip}", number)
@@ -82,11 +83,23 @@ class PuppetPairs:
         # Finer where a view may show a part of them alone, as real drivers are.
         finer = FINER if contract.motion_fit == "figure" else 1
         target = pair.target(times, box.width, box.height)
-        driving = pair.driving(times, finer * drivers.width, finer * drivers.height).frames
+        with_depth = contract.auxiliary == "depth"
+        driving = pair.driving(times, finer * drivers.width, finer * drivers.height, depth=with_depth)
         poses: Poses = ()
         if settings.pose_share:
             poses = pose_of(target.skeleton, pair.rigs, within=(box.width, box.height))
-        return pair_draw(driving, target.frames, pair.caption, contract, rng, settings, poses=poses, locate=locate)
+        depth = None if driving.nearness is None else draw_whole_clip(driving.nearness)
+        return pair_draw(
+            driving.frames,
+            target.frames,
+            pair.caption,
+            contract,
+            rng,
+            settings,
+            poses=poses,
+            locate=eyes.locate,
+            depth=depth,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +157,7 @@ class PairSource:
         contract: Contract,
         settings: PairDrawSettings,
         seed: int,
-        locate: Locate | None = None,
+        eyes: Eyes = NOBODY,
     ) -> Draw:
         """A window of a pair.
 
@@ -155,8 +168,20 @@ class PairSource:
         rng = draw_rng(seed, entry.id, number)
         driver, posed = driver_of(entry, settings) or "", entry.poses if settings.pose_share else None
         driving, target, poses = _opened(self.path.parent, driver, entry.target, posed, entry.frames)
+        depth = _depth_of(self.path.parent / driver, eyes) if contract.auxiliary == "depth" else None
         taken = strides(float(Fraction(entry.fps)), contract)
-        return pair_draw(driving, target, told(entry), contract, rng, settings, poses=poses, taken=taken, locate=locate)
+        return pair_draw(
+            driving,
+            target,
+            told(entry),
+            contract,
+            rng,
+            settings,
+            poses=poses,
+            taken=taken,
+            locate=eyes.locate,
+            depth=depth,
+        )
 
 
 def driver_of(entry: Entry, settings: PairDrawSettings) -> str | None:
@@ -198,3 +223,15 @@ def _opened(folder: Path, driving: str, target: str, poses: str | None, frames: 
     found = read_poses(folder / poses)
     refuse_others_poses(found, footage, frames, folder / poses, target)
     return driver, footage, found.figures
+
+
+@functools.lru_cache(maxsize=1)
+def _depth_of(driver: Path, eyes: Eyes) -> Frames:
+    """A driver's depth as its panel shows it; kept until the next one, as the driver is.
+
+    Raises:
+        ValueError: if there is nobody to find it.
+    """
+    if eyes.find_depth is None:
+        raise ValueError("nobody was given to find the driver's depth")
+    return draw_depth(eyes.find_depth(read_clip(driver).frames))

@@ -8,7 +8,7 @@ the network tells, inverse depth or metres, becomes nearness: larger is nearer.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import cv2
 import numpy as np
@@ -31,21 +31,6 @@ _NEAREST_METRES = 0.05
 
 _CUT = 0.005
 """Share of the pixels at either end that may lie beyond a clip's range."""
-
-
-class FindDepth(Protocol):
-    """Says how near everything in frames is."""
-
-    def __call__(self, frames: Frames) -> Nearness:
-        """Nearness on one scale for all frames of a call.
-
-        Args:
-            frames: RGB, uint8, ``(t, h, w, 3)``.
-
-        Returns:
-            float32, ``(t, h, w)`` in [0, 1]; 1 is nearest.
-        """
-        ...
 
 
 @dataclass(frozen=True)
@@ -148,7 +133,7 @@ class DepthEstimator:
         self._is_metric = getattr(self._network.config, "depth_estimation_type", "relative") == "metric"
 
     def __call__(self, frames: Frames) -> Nearness:
-        """As :class:`FindDepth` says; the frames are all of a clip."""
+        """As :class:`~diptych.method.depth.FindDepth` says; the frames are all of a clip."""
         nearness = self.nearness(frames)
         return self.range_of(nearness).normalised(nearness)
 

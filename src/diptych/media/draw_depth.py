@@ -7,9 +7,10 @@ lighter, and who passes in front is lighter than who is passed.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diptych.media.frame import MID_GREY, Pixels, View, view
-from diptych.method.depth import Nearness
+from diptych.method.depth import DepthRange, Nearness
 from diptych.types import Frames
 
 
@@ -24,6 +25,15 @@ def draw_depth(nearness: Nearness) -> Frames:
     """
     grey = np.rint(255 * np.clip(nearness, 0, 1)).astype(np.uint8)
     return np.repeat(grey[..., None], 3, axis=-1)
+
+
+def draw_whole_clip(nearness: NDArray[np.float32] | NDArray[np.uint8]) -> Frames:
+    """Draws the nearness of a whole clip, in whatever unit, on the clip's own scale.
+
+    Args:
+        nearness: larger is nearer, ``(t, h, w)``.
+    """
+    return draw_depth(DepthRange.of(nearness).normalised(nearness))
 
 
 def read_depth(frames: Frames) -> Nearness:

@@ -7,12 +7,30 @@ that comes nearer would stay as it is and all around it would move away.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from diptych.types import Frames
+
 Nearness = NDArray[np.float32]
 """How near everything is, larger is nearer, float32, ``(t, h, w)``."""
+
+
+class FindDepth(Protocol):
+    """Says how near everything in a clip is."""
+
+    def __call__(self, frames: Frames) -> Nearness:
+        """Nearness on one scale for all frames of a call.
+
+        Args:
+            frames: RGB, uint8, ``(t, h, w, 3)``.
+
+        Returns:
+            float32, ``(t, h, w)`` in [0, 1]; 1 is nearest.
+        """
+        ...
 
 
 @dataclass(frozen=True)

@@ -132,12 +132,11 @@ class Pair:
         seconds = np.asarray(times, np.float64) - self.start
         return render_scene(self.driving_scene, poses, seconds, width, height, depth=depth)
 
-    def truth(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
+    def truth(self, times: NDArray[np.float64], width: int, height: int, *, depth: bool = False) -> Rendering:
         """The right answer at driver times (seconds): the reference's characters doing what the drivers do."""
-        seconds = np.asarray(times, np.float64) - self.start
-        return render_scene(
-            self.reference_scene, self.truth_poses(np.asarray(times, np.float64)), seconds, width, height
-        )
+        times = np.asarray(times, np.float64)
+        poses, seconds = self.truth_poses(times), times - self.start
+        return render_scene(self.reference_scene, poses, seconds, width, height, depth=depth)
 
     def lead_in(self, count: int, start_time: float, width: int, height: int) -> Rendering:
         """The ``count`` frames before ``truth([start_time])``; frame 0 is the reference picture exactly."""

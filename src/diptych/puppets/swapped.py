@@ -55,9 +55,9 @@ class SwappedPair:
         """Width over height of the footage."""
         return self.pair.driving_aspect
 
-    def driving(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
-        """The driver: others who do what those in the footage do."""
-        return self.pair.truth(times, width, height)
+    def driving(self, times: NDArray[np.float64], width: int, height: int, *, depth: bool = False) -> Rendering:
+        """The driver: others who do what those in the footage do; with ``depth`` also how near everything is."""
+        return self.pair.truth(times, width, height, depth=depth)
 
     def target(self, times: NDArray[np.float64], width: int, height: int) -> Rendering:
         """The footage, which is the answer."""

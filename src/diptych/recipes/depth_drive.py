@@ -67,24 +67,30 @@ def depth_of_clip(video: Path, frames: Iterable[Picture], weights: str) -> ClipD
     Raises:
         InputError: if weights cannot be used, or the clip has no frame.
     """
-    estimator = _estimator(weights)
+    estimator = open_depth(weights)
     looked_at = evenly(frames, _LOOKED_AT)
     if not looked_at:
         raise InputError(f"{video} has no frame in that part; choose another --start or --end.")
     parts = [looked_at[start : start + _CHUNK] for start in range(0, len(looked_at), _CHUNK)]
     found = np.concatenate([estimator.nearness(np.stack(part)) for part in parts])
-    return ClipDepth(estimator.nearness, estimator.range_of(found), weights, _identity(weights))
+    return ClipDepth(estimator.nearness, estimator.range_of(found), weights, depth_identity(weights))
 
 
 @functools.lru_cache(maxsize=1)
-def _estimator(weights: str) -> Any:
+def open_depth(weights: str) -> Any:
+    """A :class:`~diptych.experts.depth.DepthEstimator`, loaded once in a process.
+
+    Raises:
+        InputError: if the weights cannot be used.
+    """
     from diptych.experts.depth import DepthEstimator
     from diptych.experts.weights import Weights
 
     return DepthEstimator(Weights(weights), device="cuda" if torch.cuda.is_available() else "cpu")
 
 
-def _identity(weights: str) -> dict[str, str]:
+def depth_identity(weights: str) -> dict[str, str]:
+    """What an estimator's answers depend on: hashes of its files, or its name where it is a repository's."""
     folder = Path(weights)
     if not folder.is_dir():
         return {"repository": weights}

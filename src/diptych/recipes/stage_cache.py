@@ -12,12 +12,13 @@ from torch import Tensor
 from diptych.data.cache import missing_shards, shard_path, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.dataset import clip_of
-from diptych.data.draws import Draw, Locate
+from diptych.data.draws import Draw, Eyes, Locate
 from diptych.method.pixels import to_pixels
 from diptych.models.load import sketch_backbone
 from diptych.models.mini import MiniBackbone
 from diptych.models.protocol import Backbone
 from diptych.models.store import load_locator, load_mini, model_folder
+from diptych.recipes.depth_drive import depth_identity, open_depth
 from diptych.recipes.stage_setup import StageRun, opened
 from diptych.recipes.workers import make_shards
 
@@ -54,26 +55,28 @@ def fill_cache(stage: StageRun, deadline: float | None) -> bool:
 def weights_of(stage: StageRun) -> dict[str, str]:
     """The weights that latents and features depend on."""
     options = stage.options
+    depth = {} if options.depth_weights is None else depth_identity(options.depth_weights)
+    found_by = {f"depth/{name}": value for name, value in depth.items()}
     if options.backbone == "mini":
         known = load_mini(model_folder(options.weights or "mini")).identity
         looked = ["locator.safetensors"] if stage.contract.motion_fit == "figure" else []
-        return {name: known[name] for name in ["vae.safetensors", *looked]}
-    return sketch_backbone(options.backbone, options.weights, revision=options.revision).identity
+        return {name: known[name] for name in ["vae.safetensors", *looked]} | found_by
+    return sketch_backbone(options.backbone, options.weights, revision=options.revision).identity | found_by
 
 
 def _make_shard(stage: StageRun, made_for: str, index: int) -> None:
     """Makes one file of the cache; -1 is that of the held-out draws."""
     backbone, recipe = worker_backbone(stage), stage.recipe
-    locate = _locate(stage.options.weights or "mini") if stage.contract.motion_fit == "figure" else None
+    eyes = _eyes(stage)
     clips = stage.train.clips
 
     def make(number: int) -> LatentDraw:
         clip, within = clip_of(number, clips, recipe.draws_per_clip)
-        draw = stage.train.draw(clip, within, stage.contract, recipe.draws, recipe.draw_seed, locate)
+        draw = stage.train.draw(clip, within, stage.contract, recipe.draws, recipe.draw_seed, eyes)
         return encoded(draw, backbone)
 
     def make_held_out(number: int) -> LatentDraw:
-        draw = stage.held_out.draw(number, 0, stage.contract, recipe.draws.plain, recipe.draw_seed, locate)
+        draw = stage.held_out.draw(number, 0, stage.contract, recipe.draws.plain, recipe.draw_seed, eyes)
         return encoded(draw, backbone)
 
     if index < 0:
@@ -81,6 +84,13 @@ def _make_shard(stage: StageRun, made_for: str, index: int) -> None:
         write_shard(stage.cache / "held-out", 0, make_held_out, made_for, count)
     else:
         write_shard(stage.cache, index, make, made_for, recipe.shard)
+
+
+def _eyes(stage: StageRun) -> Eyes:
+    """Who looks at footage for the draws, as far as they ask."""
+    options = stage.options
+    locate = _locate(options.weights or "mini") if stage.contract.motion_fit == "figure" else None
+    return Eyes(locate, None if options.depth_weights is None else open_depth(options.depth_weights))
 
 
 @functools.lru_cache(maxsize=1)

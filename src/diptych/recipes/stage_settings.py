@@ -42,7 +42,8 @@ class StageRecipe:
         loss_region: ``output`` or ``canvas``.
         text: whether prompts are learnt with.
         motion_fit: how drivers come into their panel; ``figure`` is for a mini whose own contract says so.
-        auxiliary: what a third panel shows of the driver; ``depth`` is known of puppets alone (docs/depth.md).
+        auxiliary: what a third panel shows of the driver; ``depth`` is exact of puppets, and of other drivers of the
+            second stage found by ``--depth-weights`` (docs/depth.md).
         draws: how windows are drawn, by the kind of settings that the stage has for it.
         draws_per_clip: windows and augmentations of one clip in the cache.
         draw_seed: of the draws; the run's own seed is another, so that runs of several seeds may share a cache.

@@ -83,11 +83,7 @@ class StageRun:
                 f"windows of {recipe.draws.shortest} to {agreed.window_frames} frames cannot be; a window has 1 + 4k, "
                 "and draws.shortest is at most window_frames."
             )
-        if recipe.auxiliary != "none" and (kind.motion, options.data) != ("pose", PUPPETS):
-            raise InputError(
-                f"{kind.name} on {options.data} cannot be trained with auxiliary={recipe.auxiliary}: datasets and "
-                "pairs are not prepared with it yet; train stage1_pose with --data puppets, or leave it at none."
-            )
+        _refuse_unknown_depth(options, kind, recipe)
         if recipe.motion_fit == "figure" and (kind.motion, plain.motion_fit) != ("rgb", "figure"):
             raise InputError(
                 f"{kind.name} on {options.backbone} cannot be trained with motion_fit=figure: footage alone is brought "
@@ -147,6 +143,29 @@ class StageRun:
             "threads": torch.get_num_threads(),
             "processor": platform.processor() or platform.machine(),
         }
+
+
+def _refuse_unknown_depth(options: TrainStageOptions, kind: StageKind, recipe: StageRecipe) -> None:
+    """Refuses a panel for depth that nobody can fill, and somebody who would find depth that is not asked for."""
+    finds, exact = options.depth_weights is not None, options.data == PUPPETS
+    if recipe.auxiliary == "none":
+        if finds:
+            raise InputError("there is no panel for depth; say --set auxiliary=depth, or leave --depth-weights out.")
+        return
+    if kind.motion == "pose" and not exact:
+        raise InputError(
+            f"{kind.name} on {options.data} cannot be trained with auxiliary=depth: the footage's own depth would show "
+            "the outline of who is to be made; train it with --data puppets, or train stage2_rgb."
+        )
+    if exact and finds:
+        raise InputError("the made-up world knows its depth; leave --depth-weights out.")
+    if not exact and not finds:
+        raise InputError(
+            "auxiliary=depth needs to be found in the drivers; name an estimator of depth by --depth-weights, such as "
+            "depth-anything/Depth-Anything-V2-Small-hf."
+        )
+    if getattr(recipe.draws, "pose_share", 0):
+        raise InputError("a driver's depth does not lie under others' skeletons; leave draws.pose_share at 0.")
 
 
 def _plain(options: TrainStageOptions) -> tuple[Contract, Facts, dict[str, str]]:
