@@ -37,12 +37,12 @@ def test_what_comes_out_is_a_mini_that_says_how_it_was_made(trained):
 
 
 def test_every_draw_is_cached(trained):
-    assert cached_draws(trained / "cache") == 192
-    assert load_mini(trained / "mini").notes["denoiser"]["draws"] == 192
+    assert cached_draws(trained / "cache", 16) == 48
+    assert load_mini(trained / "mini").notes["denoiser"]["draws"] == 48
 
 
 def test_training_starts_from_another_minis_weights(trained, tmp_path):
-    overrides = (("start_from", str(trained / "mini")), ("denoiser_loop.steps", "1"), ("draws", "64"))
+    overrides = (("start_from", str(trained / "mini")), ("denoiser_loop.steps", "1"), ("draws", "16"))
     train_mini(TrainMiniOptions(size="tiny", output=tmp_path, overrides=overrides))
     before, after = load_mini(trained / "mini"), load_mini(tmp_path / "mini")
     assert torch.equal(before.vae.rest.basis, after.vae.rest.basis)
@@ -56,7 +56,7 @@ def test_training_starts_from_another_minis_weights(trained, tmp_path):
 
 
 def test_draws_are_varied_where_the_vae_was_fitted_for_it_and_nowhere_else(trained, tmp_path):
-    small = (("varied", "true"), ("draws", "64"), ("denoiser_loop.steps", "2"), ("sight_loop.steps", "2"))
+    small = (("varied", "true"), ("draws", "16"), ("denoiser_loop.steps", "2"), ("sight_loop.steps", "2"))
     train_mini(TrainMiniOptions(size="tiny", output=tmp_path / "own", overrides=small))
     notes = load_mini(tmp_path / "own" / "mini").notes["denoiser"]
     assert notes["recipe"]["varied"]
@@ -86,7 +86,7 @@ def test_a_dry_run_prints_every_setting_and_touches_nothing(tmp_path, capsys):
 
 
 def test_a_base_learns_from_footage_alone_and_takes_over_another_minis_vae(trained, tmp_path, capsys):
-    overrides = (("vae_from", str(trained / "mini")), ("denoiser_loop.steps", "2"), ("draws", "64"))
+    overrides = (("vae_from", str(trained / "mini")), ("denoiser_loop.steps", "2"), ("draws", "16"))
     asked = TrainMiniOptions(size="tiny", preset="base", output=tmp_path, overrides=overrides)
     train_mini(asked)
     made, other = load_mini(tmp_path / "mini"), load_mini(trained / "mini")

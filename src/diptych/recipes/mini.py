@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from diptych import __version__
-from diptych.data.cache import cached_draws, missing_shards, read_cache, shards, write_shard
+from diptych.data.cache import SHARD, cached_draws, missing_shards, read_cache, shards, write_shard
 from diptych.data.canvases import LatentDraw, encode_draw
 from diptych.data.draws import DRAWS, KIN_SHARE, LAYERS, draw, pictures
 from diptych.data.footage_draws import FOOTAGE_DRAWS, wide_draw
@@ -77,8 +77,9 @@ class MiniRecipe:
         clips: clips a step of the VAE.
         vae_loop: how the VAE's mending network is trained.
         draws: canvases cached for the denoiser.
+        shard: of them in a file of the cache: what a kill may cost.
         first_draw: number of the first of them, so that a second leg may see others than the first.
-        workers: processes that draw and encode them.
+        workers: processes that draw and encode them; 0 does it in this one.
         denoiser: its size.
         looks: canvases a step of its sight.
         sight_loop: how its sight is trained, before the rest of it.
@@ -111,6 +112,7 @@ class MiniRecipe:
     sight_loop: LoopSettings
     batch: int
     denoiser_loop: LoopSettings
+    shard: int = SHARD
     first_draw: int = 0
     pure_share: float = 0.4
     pure_steps: int = 0
@@ -132,8 +134,9 @@ def mini_tiny() -> MiniRecipe:
         fitted=24,
         clips=2,
         vae_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
-        draws=192,
-        workers=1,
+        draws=48,
+        shard=16,
+        workers=0,
         denoiser=DenoiserConfig(heads=2, blocks=1, layers=LAYERS, sight=8, text_width=16),
         looks=2,
         sight_loop=LoopSettings(steps=6, learning_rate=1e-3, warmup=2, checkpoint_every=4, log_every=2),
@@ -391,22 +394,24 @@ def _made_for(recipe: MiniRecipe, folder: Path) -> str:
     facts = f"{files} {contract(recipe.panel_area).to_json()} {DRAWS} {KIN_SHARE} {recipe.first_draw}"
     if recipe.footage:
         facts = f"{files} {contract(recipe.panel_area).to_json()} footage {FOOTAGE_DRAWS} {recipe.first_draw}"
+    if recipe.shard != SHARD:
+        facts += f" {recipe.shard}"
     return hashlib.sha256(facts.encode()).hexdigest()[:16]
 
 
 def _fill_cache(recipe: MiniRecipe, folder: Path, deadline: float | None) -> bool:
     made_for, cache = _made_for(recipe, folder), folder / "cache"
-    missing = missing_shards(cache, recipe.draws)
+    missing = missing_shards(cache, recipe.draws, recipe.shard)
     if not missing:
         return True
     make_shards(
         functools.partial(_make_shard, recipe, folder, made_for=made_for),
         missing,
-        total=shards(recipe.draws),
+        total=shards(recipe.draws, recipe.shard),
         workers=recipe.workers,
         deadline=deadline,
     )
-    return not missing_shards(cache, recipe.draws)
+    return not missing_shards(cache, recipe.draws, recipe.shard)
 
 
 def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> None:
@@ -421,7 +426,7 @@ def _make_shard(recipe: MiniRecipe, folder: Path, index: int, made_for: str) -> 
         with torch.no_grad():
             return encode_draw(drawn, backbone.encode_canvas, backbone.facts.empty)
 
-    write_shard(folder / "cache", index, make, made_for)
+    write_shard(folder / "cache", index, make, made_for, recipe.shard)
 
 
 @functools.lru_cache(maxsize=1)
@@ -507,7 +512,7 @@ def _train_denoiser(recipe: MiniRecipe, folder: Path, deadline: float | None) ->
 
 def _shelves(recipe: MiniRecipe, folder: Path, backbone: MiniBackbone) -> Shelves:
     """What lies in the cache without a gap, up to what the recipe asks for."""
-    draws, words = min(recipe.draws, cached_draws(folder / "cache")), recipe.denoiser
+    draws, words = min(recipe.draws, cached_draws(folder / "cache", recipe.shard)), recipe.denoiser
     varied = None
     if recipe.varied:
         try:
@@ -515,7 +520,7 @@ def _shelves(recipe: MiniRecipe, folder: Path, backbone: MiniBackbone) -> Shelve
         except ValueError as error:
             what = folder / "mini" / "vae.safetensors"
             raise InputError(f"{what}: {error}; train one with varied=true, or set varied=false.") from None
-    buckets = read_cache(folder / "cache", draws, _made_for(recipe, folder))
+    buckets = read_cache(folder / "cache", draws, _made_for(recipe, folder), recipe.shard)
     return Shelves(buckets, words=words.text_length, entries=words.text_buckets, varied=varied)
 
 
