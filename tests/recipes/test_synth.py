@@ -22,7 +22,7 @@ from diptych.types import InputError, Stand
 from kills import moments, run, start, wait
 from pair_material import save_pose_mini, write_dataset, write_pictures
 
-KILLS = int(os.environ.get("DIPTYCH_KILLS", "3"))
+KILLS = int(os.environ.get("DIPTYCH_KILLS", "20"))
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="processes cannot be forked here")
 
 

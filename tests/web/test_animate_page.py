@@ -70,6 +70,7 @@ def test_a_run_is_cancelled_survives_a_reload_goes_on_and_plays_in_step(page, se
     tab = page()
     tab.goto(server.url)
     choose(tab, files)
+    assert "about 32 × 32 pixels" in tab.inner_text("#modest")  # this model's own, not the bundled one's
     assert tab.inner_text("#about-picture .facts") == "80 × 60"
     assert tab.inner_text("#about-video .facts") == "48 × 64 · 2 s · 29.97 a second"
     wait(tab, "document.querySelector('video.view').readyState >= 2")  # the driver plays

@@ -44,12 +44,14 @@ class Ready:
         steps: that it takes where none are asked for.
         motion: what drives it: ``rgb`` or ``pose``.
         window: frames that are made at a time.
+        panel_area: pixels of a result, about, where no size is asked for.
     """
 
     model: str
     steps: int
     motion: str
     window: int
+    panel_area: int
 
 
 @dataclass(frozen=True)
@@ -176,9 +178,9 @@ def _animator(pipe: Connection, common: AnimateOptions, device: str | None) -> N
         pipe.send(Refused(str(error)))
         return
     _draw_examples(Path("examples"))
-    backbone = session.backbone
+    backbone, contract = session.backbone, session.backbone.contract
     window = session.plan.span(0).window.new_frames
-    pipe.send(Ready(backbone.facts.name, session.settings.steps, backbone.contract.motion, window))
+    pipe.send(Ready(backbone.facts.name, session.settings.steps, contract.motion, window, contract.panel_area))
     while True:
         task = pipe.recv()
         if task != STOP:  # a stop that crossed the end of its run

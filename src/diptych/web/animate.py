@@ -114,6 +114,7 @@ def page_routes(studio: Studio) -> APIRouter:
             "model": studio.ready.model,
             "steps": studio.ready.steps,
             "motion": studio.ready.motion,
+            "side": round(studio.ready.panel_area**0.5),
             "poses": studio.poses,
             "limits": dict(studio.limits),
             "examples": [example.name for example in studio.offered],

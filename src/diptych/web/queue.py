@@ -101,7 +101,7 @@ class Queue:
         self._closing = False
         self._workers: list[Worker] = []
         self._threads: list[Thread] = []
-        self._ready = Ready("", 1, "rgb", 1)
+        self._ready = Ready("", 1, "rgb", 1, 1)
 
     def open(self) -> Ready:
         """Loads the model on every device, and says what it is.

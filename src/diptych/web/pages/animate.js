@@ -30,6 +30,7 @@ let lost = false;
 function prepare() {
   find("model").textContent = `Model: ${house.model}`;
   find("modest").hidden = house.model !== "mini";
+  find("side").textContent = `${house.side} × ${house.side}`;
   form.steps.placeholder = house.steps;
   find("motion").hidden = !house.poses;
   for (const name of house.examples) {
