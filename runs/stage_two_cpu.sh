@@ -22,11 +22,13 @@ pairs=$folder/pairs
   touch "$folder/pairs.done"
 }
 
-adapter() { # adapter NAME SEED CACHE DATA SETTINGS...
+adapter() { # adapter NAME SEED CACHE DATA SETTINGS...   (START=nothing: fresh LoRA, not the pose adapter's weights)
   name=$1 seed=$2 cache=$3 data=$4
   shift 4
   [ -e "$folder/$name.json" ] && return
-  $diptych train stage2_rgb --backbone mini --model "$model" --data "$data" -o "$folder/$name" --warm-start "$pose" --seed "$seed" --threads 1 \
+  start=(--warm-start "$pose")
+  [ "${START:-pose}" = nothing ] && start=()
+  $diptych train stage2_rgb --backbone mini --model "$model" --data "$data" -o "$folder/$name" "${start[@]}" --seed "$seed" --threads 1 \
     --set cache="$folder/cache_$cache" cached="${CACHED:-2048}" workers=1 batch=8 noise.pure_share=0.8 loop.ema=100 loop.fused=false \
     loop.steps="${STEPS:-700}" loop.learning_rate=1e-3 loop.preview_every=350 loop.checkpoint_every=100 "$@"
   $diptych bench puppets --model "$model" --adapter "$folder/$name/adapter" --json "$folder/$name.json" --sheet "$folder/$name.png" >"$folder/$name.txt"
@@ -38,3 +40,8 @@ adapter right0 0 right "$pairs/right.jsonl"
 adapter all1 1 all "$pairs/all.jsonl"
 adapter exact1 1 exact "$pairs/all.jsonl" draws.driver=right
 adapter contrast0 0 all "$pairs/all.jsonl" contrast.weight=0.1 contrast.kind=motion
+START=nothing
+adapter all_cold0 0 all "$pairs/all.jsonl"
+adapter all_cold1 1 all "$pairs/all.jsonl"
+adapter exact_cold0 0 exact "$pairs/all.jsonl" draws.driver=right
+adapter exact_cold1 1 exact "$pairs/all.jsonl" draws.driver=right
