@@ -134,7 +134,7 @@ def test_puppets_render(tmp_path):
 def test_training_the_mini(tmp_path):
     """Killed again and again on its way; whenever it comes through, the next run begins from nothing."""
     out, unbroken = tmp_path / "out", tmp_path / "unbroken"
-    settings = ["--set", "draws=64", "shard=8", "denoiser_loop.steps=24", "vae_loop.steps=12", "fitted=8"]
+    settings = ["--set", "draws=64", "shard=8", "held_out=1", "denoiser_loop.steps=24", "vae_loop.steps=12", "fitted=8"]
 
     def words(folder, workers=0):
         common = ["train", "mini", "--size", "tiny", "-o", str(folder), "--threads", "1", *settings]
