@@ -244,9 +244,9 @@ def test_a_panel_that_nobody_can_fill_is_refused_before_anything_is_written(mode
     refused(train_pose, r"kept\.jsonl .*auxiliary=depth.*outline", data=str(pairs))
     refused(train_rgb, "--depth-weights", data=str(pairs))
     refused(train_rgb, "knows its depth", depth_weights=str(estimator))
-    posed = dataclasses.replace(asked(model, tmp_path / "x"), overrides=(*SMALL.items(), ("draws.pose_share", "0.2")))
+    posed = asked(model, tmp_path / "x")
     with pytest.raises(InputError, match="pose_share"):
-        train_rgb(dataclasses.replace(posed, overrides=tuple((name, str(value)) for name, value in posed.overrides)))
+        train_rgb(dataclasses.replace(posed, overrides=(*posed.overrides, ("draws.pose_share", "0.2"))))
     with pytest.raises(InputError, match="no panel for depth"):
         train_rgb(TrainStageOptions(weights=str(model), output=tmp_path / "x", depth_weights=str(estimator)))
     assert not (tmp_path / "x").exists()

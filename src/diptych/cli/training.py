@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from diptych.cli import values
-from diptych.cli.animating import add_pose_fit
+from diptych.cli.animating import add_pose_fit, add_threads
 from diptych.cli.manners import Commands, add_command, add_group, load_recipe
 from diptych.options import BenchPuppetsOptions, TrainMiniOptions, TrainStageOptions
 
@@ -77,7 +77,7 @@ def _add_training(recipe: argparse.ArgumentParser) -> None:
         "--seed", metavar="N", type=values.count_from(0), default=0, help="of all that is drawn (default 0)"
     )
     recipe.add_argument("--minutes", metavar="M", type=values.positive, help="stop, ready to resume, after so long")
-    recipe.add_argument("--threads", metavar="N", type=values.count_from(1), help="CPU threads (default: all)")
+    add_threads(recipe)
     recipe.add_argument(
         "--set",
         metavar="KEY=VALUE",

@@ -212,7 +212,7 @@ def pair_sources(
 @functools.lru_cache(maxsize=1)
 def _opened(folder: Path, driving: str, target: str, poses: str | None, frames: int) -> tuple[Frames, Frames, Poses]:
     """Driver, footage and its poses; kept until the next ones, since a pair's draws follow each other."""
-    driver, footage = read_clip(folder / driving).frames, read_clip(folder / target).frames
+    driver, footage = _frames_of(folder / driving), read_clip(folder / target).frames
     if not len(driver) == len(footage) == frames:
         raise InputError(
             f"{folder / driving} has {len(driver)} frames and {target} has {len(footage)}, where the manifest says "
@@ -226,6 +226,11 @@ def _opened(folder: Path, driving: str, target: str, poses: str | None, frames: 
 
 
 @functools.lru_cache(maxsize=1)
+def _frames_of(driver: Path) -> Frames:
+    return read_clip(driver).frames
+
+
+@functools.lru_cache(maxsize=1)
 def _depth_of(driver: Path, eyes: Eyes) -> Frames:
     """A driver's depth as its panel shows it; kept until the next one, as the driver is.
 
@@ -234,4 +239,4 @@ def _depth_of(driver: Path, eyes: Eyes) -> Frames:
     """
     if eyes.find_depth is None:
         raise ValueError("nobody was given to find the driver's depth")
-    return draw_depth(eyes.find_depth(read_clip(driver).frames))
+    return draw_depth(eyes.find_depth(_frames_of(driver)))

@@ -23,6 +23,7 @@ from diptych.experts.mllm import DescribeError, limits_told
 from diptych.files import sha256
 from diptych.method import text_guidance
 from diptych.method.bootstrap import Framing, Shown, shown_by_poses
+from diptych.models.adapters import adapter_files
 from diptych.options import ModelOptions, SynthOptions, WordsOptions
 from diptych.recipes.driver import phases_for
 from diptych.recipes.pose_drive import placed
@@ -210,8 +211,7 @@ def _sketched(options: SynthOptions) -> Session:
         InputError: if it is not driven by skeletons alone, or a LoRA is missing.
     """
     for path, _ in options.loras:
-        if not path.exists():
-            raise InputError(f"{path} does not exist; --lora names a file or a folder of safetensors.")
+        adapter_files(path)  # a sketch does not look at them
     session = model_sketch(options)
     if session.backbone.contract.motion != "pose":
         raise InputError(
@@ -252,7 +252,7 @@ def _changing(options: SynthOptions) -> dict[str, Any]:
 
 def _hashes(adapter: Path) -> list[str]:
     """Of the weights of an adapter, a file or a folder."""
-    return [sha256(path) for path in ([adapter] if adapter.is_file() else sorted(adapter.glob("*.safetensors")))]
+    return [sha256(path) for path in adapter_files(adapter)]
 
 
 # --- who looks at references, and who finds words -------------------------------------------------------------------
